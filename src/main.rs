@@ -1,0 +1,2 @@
+//! The `gridsweep` command.
+fn main() {}
