@@ -58,12 +58,12 @@ pub enum Kind {
     },
     /// A number in a range.
     Number {
-        /// The lower bound.
-        from: f64,
+        /// The lower bound, if there is one.
+        from: Option<f64>,
         /// Whether the lower bound itself is allowed.
         from_included: bool,
-        /// The upper bound.
-        to: f64,
+        /// The upper bound, if there is one.
+        to: Option<f64>,
         /// Whether the upper bound itself is allowed.
         to_included: bool,
     },
@@ -119,8 +119,8 @@ impl Kind {
             }
             (Kind::Number { from, from_included, to, to_included }, Value::Number(number)) => {
                 let number = number.get();
-                (number > *from || (*from_included && number == *from))
-                    && (number < *to || (*to_included && number == *to))
+                from.is_none_or(|from| number > from || (*from_included && number == from))
+                    && to.is_none_or(|to| number < to || (*to_included && number == to))
             }
             (Kind::Family { names }, Value::Text(text)) => names.contains(text),
             (Kind::Sizes { length_most, most }, Value::List(values)) => {
@@ -145,15 +145,15 @@ impl Kind {
             Kind::Number { from, from_included, to, to_included } => {
                 let above = if *from_included { "<=" } else { "<" };
                 let below = if *to_included { "<=" } else { "<" };
-                match (from.is_finite(), to.is_finite()) {
-                    (true, true) => format!("a number with {from} {above} x {below} {to}"),
-                    (true, false) => {
+                match (from, to) {
+                    (Some(from), Some(to)) => format!("a number with {from} {above} x {below} {to}"),
+                    (Some(from), None) => {
                         format!("a number {} {from}", if *from_included { "of at least" } else { "above" })
                     }
-                    (false, true) => {
+                    (None, Some(to)) => {
                         format!("a number {} {to}", if *to_included { "of at most" } else { "below" })
                     }
-                    (false, false) => "a number".to_owned(),
+                    (None, None) => "a number".to_owned(),
                 }
             }
             Kind::Family { names } => format!("one of {}", names.join(", ")),
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn kinds_accept_their_values_and_describe_what_they_want() {
-        let rate = Kind::Number { from: 0.0, from_included: false, to: 1.0, to_included: true };
+        let rate = Kind::Number { from: Some(0.0), from_included: false, to: Some(1.0), to_included: true };
         assert_eq!(rate.check(&Value::from(1.0)), Ok(()));
         assert_eq!(rate.check(&Value::from(0.0)), Err("a number with 0 < x <= 1".to_owned()));
         assert_eq!(rate.check(&Value::from("1")), Err("a number with 0 < x <= 1".to_owned()));
