@@ -19,3 +19,4 @@ pub mod choice;
 pub mod id;
 pub mod metric;
 pub mod seed;
+pub mod table;
