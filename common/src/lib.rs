@@ -16,7 +16,9 @@
 
 pub mod catalogue;
 pub mod choice;
+pub mod data;
 pub mod id;
 pub mod metric;
 pub mod seed;
 pub mod table;
+pub mod trial;
