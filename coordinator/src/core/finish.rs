@@ -1,0 +1,236 @@
+//! A worker delivers a result, or says that an attempt gave none.
+
+use super::state::{Core, Phase, TrialEnd, TrialState};
+use super::{AttemptEnding, Decision, Event, Message, Record};
+use gridsweep_common::id::{Attempt, Digest, Fence, TrialId, WorkerId};
+use gridsweep_common::metric::{Ending, Outcome};
+use gridsweep_common::trial::{ATTEMPTS_MAX, Failure, FailureKind, Retry};
+use std::sync::Arc;
+
+/// Records the first valid result of a trial, whichever attempt brings it: also one whose lease is lost, because equal
+/// trials have equal bits. An equal duplicate is acknowledged; one with other bits is kept as a conflict.
+pub(super) fn finished(core: &Core, worker: WorkerId, fence: Fence, outcome: Arc<Outcome>) -> Decision {
+    let mut decision = Decision::default();
+    let Some(trial) = core.trials.get(&fence.trial).filter(|trial| was_issued(trial, fence)) else {
+        decision.send(worker, Message::Revoked { fence, reason: "no such attempt was issued here".to_owned() });
+        return decision;
+    };
+    match &trial.phase {
+        Phase::Ended { digest: Some(recorded), .. } => {
+            let digest = outcome.digest();
+            if digest != *recorded {
+                let Fence { trial, attempt, .. } = fence;
+                decision.events.push(Event::ResultConflicted { trial, attempt, digest });
+            }
+        }
+        Phase::Pending { .. } | Phase::Leased { .. } | Phase::Ended { digest: None, .. } => {
+            if outcome.numerics != core.settings.numerics {
+                let reason = format!("the result has numerics {}", outcome.numerics);
+                decision.send(worker, Message::Revoked { fence, reason });
+                return decision;
+            }
+            record(fence, trial, outcome, &mut decision);
+        }
+    }
+    decision.send(worker, Message::Acknowledged(fence));
+    decision
+}
+
+fn was_issued(trial: &TrialState, fence: Fence) -> bool {
+    (1..=trial.attempts).contains(&fence.attempt.0)
+}
+
+fn record(fence: Fence, trial: &TrialState, outcome: Arc<Outcome>, decision: &mut Decision) {
+    let Fence { trial: id, attempt, .. } = fence;
+    decision.events.push(Event::AttemptEnded { trial: id, attempt, ending: AttemptEnding::Finished });
+    if let Phase::Leased { lease, .. } = &trial.phase
+        && lease.fence.attempt != attempt
+    {
+        let ending = AttemptEnding::Superseded;
+        decision.events.push(Event::AttemptEnded { trial: id, attempt: lease.fence.attempt, ending });
+        let reason = "an earlier attempt delivered the result".to_owned();
+        decision.send(lease.worker, Message::Revoked { fence: lease.fence, reason });
+    }
+    let end = match outcome.ending {
+        Ending::Succeeded => TrialEnd::Succeeded,
+        Ending::Diverged => TrialEnd::Diverged,
+    };
+    decision.events.push(Event::TrialFinished { trial: id, end, digest: outcome.digest() });
+    decision.records.push(Record { trial: id, attempt, outcome });
+}
+
+/// Tries a trial again, or gives it up. Only the holder of the lease may say that its attempt failed.
+pub(super) fn failed(core: &Core, worker: WorkerId, fence: Fence, failure: Failure) -> Decision {
+    let mut decision = Decision::default();
+    if core.live(fence.trial, fence.attempt).is_some_and(|lease| lease.fence == fence && lease.worker == worker) {
+        end_without_result(core, fence, AttemptEnding::Failed(failure.clone()), failure, &mut decision);
+    }
+    decision.send(worker, Message::Acknowledged(fence));
+    decision
+}
+
+/// Ends an attempt that gave no result, and its trial with it where that was one too many.
+pub(super) fn end_without_result(
+    core: &Core,
+    fence: Fence,
+    ending: AttemptEnding,
+    failure: Failure,
+    decision: &mut Decision,
+) {
+    let Fence { trial, attempt, .. } = fence;
+    decision.events.push(Event::AttemptEnded { trial, attempt, ending });
+    let failures_before = core.trials.get(&trial).map_or(0, |trial| trial.failures);
+    let is_given_up = match failure.kind.retry() {
+        Retry::Free => false,
+        Retry::Counted => failures_before + 1 >= ATTEMPTS_MAX,
+        Retry::Never => true,
+    };
+    if is_given_up {
+        decision.events.push(Event::TrialFailed { trial, failure });
+    }
+}
+
+/// Returns the failure that stands for the loss of a worker.
+pub(super) fn loss(reason: &str) -> Failure {
+    Failure { kind: FailureKind::WorkerLost, detail: reason.to_owned() }
+}
+
+pub(super) fn apply_ended(core: &mut Core, id: TrialId, attempt: Attempt, ending: &AttemptEnding) {
+    let Some(trial) = core.trials.get_mut(&id) else { return };
+    match ending {
+        AttemptEnding::Failed(failure) if failure.kind.retry() == Retry::Free => {}
+        AttemptEnding::Failed(_) | AttemptEnding::Lost(_) => trial.failures += 1,
+        AttemptEnding::Finished | AttemptEnding::Released | AttemptEnding::Superseded => {}
+    }
+    let Phase::Leased { spec, lease } = &trial.phase else { return };
+    if lease.fence.attempt != attempt {
+        return;
+    }
+    if let Some(worker) = core.workers.get_mut(&lease.worker) {
+        worker.running.remove(&id);
+    }
+    trial.phase = Phase::Pending { spec: Arc::clone(spec) };
+    if let Some(&place) = trial.places.first() {
+        core.waiting.insert(place, id);
+    }
+}
+
+/// Ends a trial, and counts it in every sweep whose cursor has passed it. A result that comes after a trial was given
+/// up takes the failure's place.
+pub(super) fn apply_trial_end(core: &mut Core, id: TrialId, end: TrialEnd, digest: Option<Digest>) {
+    let Some(trial) = core.trials.get_mut(&id) else { return };
+    let before = match &trial.phase {
+        Phase::Ended { end, .. } => Some(*end),
+        Phase::Pending { .. } | Phase::Leased { .. } => None,
+    };
+    trial.phase = Phase::Ended { end, digest };
+    if let Some(place) = trial.places.first() {
+        core.waiting.remove(place);
+    }
+    for (sweep, _) in &trial.places {
+        let Some(state) = core.sweeps.get_mut(sweep) else { continue };
+        match before {
+            Some(before) => *state.ended.of(before) -= 1,
+            None => state.outstanding -= 1,
+        }
+        *state.ended.of(end) += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::{World, outcome, sweep_of};
+
+    #[test]
+    fn a_result_is_recorded_once_however_often_it_is_sent() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let worker = world.join(1);
+        let fence = world.assign()[0].1;
+        assert_eq!(world.finish(worker, fence), 1);
+        assert_eq!(world.finish(worker, fence), 0);
+        assert_eq!(world.core.snapshot().sweeps[0].ended.succeeded, 1);
+        assert_eq!(world.core.conflicts, 0);
+    }
+
+    #[test]
+    fn a_second_result_with_other_bits_is_a_conflict_and_the_first_stays() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let worker = world.join(1);
+        let fence = world.assign()[0].1;
+        world.finish(worker, fence);
+        assert_eq!(world.finish_with(worker, fence, outcome(0.123)), 0);
+        assert_eq!(world.core.conflicts, 1);
+    }
+
+    #[test]
+    fn late_result_of_a_lost_attempt_counts_once() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let slow = world.join(1);
+        let first = world.assign()[0].1;
+        world.pass_ms(world.lease_ms() + 1);
+        assert_eq!(world.tick(), vec![first.trial]);
+        world.leave(slow);
+        let other = world.join(1);
+        let second = world.assign()[0].1;
+        assert_eq!(second.attempt, Attempt(2));
+        let returned = world.join(1);
+        assert_eq!(world.finish(returned, first), 1);
+        assert_eq!(world.finish(other, second), 0);
+        assert_eq!(world.core.snapshot().sweeps[0].ended.succeeded, 1);
+    }
+
+    #[test]
+    fn a_result_of_an_attempt_that_was_never_issued_is_refused() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let worker = world.join(1);
+        let fence = world.assign()[0].1;
+        assert_eq!(world.finish(worker, Fence { attempt: Attempt(2), ..fence }), 0);
+        assert_eq!(world.finish(worker, Fence { trial: TrialId([0; 16]), ..fence }), 0);
+        assert_eq!(world.core.snapshot().sweeps[0].ended.total(), 0);
+    }
+
+    #[test]
+    fn a_trial_that_panics_three_times_has_failed() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let worker = world.join(1);
+        for attempt in 1..=ATTEMPTS_MAX {
+            let (_, fence) = world.assign()[0];
+            assert_eq!(fence.attempt, Attempt(attempt));
+            world.fail(worker, fence, FailureKind::Panic);
+        }
+        assert!(world.assign().is_empty());
+        assert_eq!(world.core.snapshot().sweeps[0].ended.failed, 1);
+        assert!(world.core.snapshot().sweeps[0].has_ended);
+    }
+
+    #[test]
+    fn a_shutdown_does_not_count_as_a_failed_attempt() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let worker = world.join(1);
+        for _ in 0..ATTEMPTS_MAX + 2 {
+            let (_, fence) = world.assign()[0];
+            world.fail(worker, fence, FailureKind::WorkerShutdown);
+        }
+        assert_eq!(world.assign().len(), 1);
+    }
+
+    #[test]
+    fn a_stale_failure_changes_nothing() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let slow = world.join(1);
+        let (_, first) = world.assign()[0];
+        world.pass_ms(world.lease_ms() + 1);
+        world.tick();
+        let (_, second) = world.assign()[0];
+        world.fail(slow, first, FailureKind::Internal);
+        assert!(world.core.live(second.trial, second.attempt).is_some());
+    }
+}
