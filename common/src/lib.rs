@@ -19,6 +19,8 @@ pub mod choice;
 pub mod data;
 pub mod id;
 pub mod metric;
+pub mod search;
 pub mod seed;
+pub mod spec;
 pub mod table;
 pub mod trial;
