@@ -1,6 +1,13 @@
 //! Which trials a sweep consists of, enumerated lazily by their index.
 
-mod grid;
+pub(crate) mod check;
+pub(crate) mod grid;
+mod overlap;
+mod region;
+pub(crate) mod settings;
+pub(crate) mod space;
+mod split;
+mod tally;
 
 pub use grid::{Excluded, Grid, StudyGrid};
 
