@@ -102,7 +102,7 @@ hexadecimal_id!(TrialId, 16);
 macro_rules! counted_id {
     ($(#[$doc:meta])* $name:ident, $number:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub $number);
         impl fmt::Display for $name {

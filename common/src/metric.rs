@@ -63,6 +63,25 @@ pub struct Outcome {
     pub numerics: u32,
 }
 
+/// An outcome without its epochs: what a table or an export needs.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Summary {
+    /// How training ended.
+    pub ending: Ending,
+    /// How many epochs were completed.
+    pub epochs: u32,
+    /// The smallest training objective over the epochs; `None` where no epoch was completed.
+    pub min_training_objective: Option<f64>,
+    /// The smallest training cross-entropy over the epochs.
+    pub min_training_loss: Option<f64>,
+    /// The smallest validation cross-entropy over the epochs.
+    pub min_validation_loss: Option<f64>,
+    /// What the last weights gave; absent where the trial diverged.
+    pub evaluation: Option<Evaluation>,
+    /// The version of the engine's arithmetic.
+    pub numerics: u32,
+}
+
 /// What the final weights gave.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -81,22 +100,18 @@ pub struct Evaluation {
 }
 
 impl Outcome {
-    /// Returns the value of `metric`, or `None` where it does not exist or is not finite.
-    pub fn metric(&self, metric: Metric) -> Option<f64> {
+    /// Returns what a table or an export needs of it.
+    pub fn summary(&self) -> Summary {
         let smallest = |value: fn(&EpochMetrics) -> f64| self.epochs.iter().map(value).min_by(f64::total_cmp);
-        let evaluation = self.evaluation.as_ref();
-        let value = match metric {
-            Metric::MinTrainingObjective => smallest(|epoch| epoch.training_objective),
-            Metric::MinTrainingLoss => smallest(|epoch| epoch.training_loss),
-            Metric::MinValidationLoss => smallest(|epoch| epoch.validation_loss),
-            Metric::ValidationLoss => evaluation.map(|e| e.validation_loss),
-            Metric::TestLoss => evaluation.map(|e| e.test_loss),
-            Metric::TestAccuracy => evaluation.map(|e| e.test_accuracy),
-            Metric::TestError => evaluation.map(|e| e.test_error()),
-            Metric::SparsityMean => evaluation.and_then(Evaluation::sparsity_mean),
-            Metric::Epochs => Some(self.epochs.len() as f64),
-        };
-        value.filter(|value| value.is_finite())
+        Summary {
+            ending: self.ending,
+            epochs: u32::try_from(self.epochs.len()).unwrap_or(u32::MAX),
+            min_training_objective: smallest(|epoch| epoch.training_objective),
+            min_training_loss: smallest(|epoch| epoch.training_loss),
+            min_validation_loss: smallest(|epoch| epoch.validation_loss),
+            evaluation: self.evaluation.clone(),
+            numerics: self.numerics,
+        }
     }
 
     /// Hashes the outcome's canonical bytes: equal exactly when two outcomes have the same bits throughout.
@@ -122,6 +137,25 @@ impl Outcome {
             evaluation.update(&mut hasher);
         }
         Digest(*hasher.finalize().as_bytes())
+    }
+}
+
+impl Summary {
+    /// Returns the value of `metric`, or `None` where it does not exist or is not finite.
+    pub fn metric(&self, metric: Metric) -> Option<f64> {
+        let evaluation = self.evaluation.as_ref();
+        let value = match metric {
+            Metric::MinTrainingObjective => self.min_training_objective,
+            Metric::MinTrainingLoss => self.min_training_loss,
+            Metric::MinValidationLoss => self.min_validation_loss,
+            Metric::ValidationLoss => evaluation.map(|e| e.validation_loss),
+            Metric::TestLoss => evaluation.map(|e| e.test_loss),
+            Metric::TestAccuracy => evaluation.map(|e| e.test_accuracy),
+            Metric::TestError => evaluation.map(Evaluation::test_error),
+            Metric::SparsityMean => evaluation.and_then(Evaluation::sparsity_mean),
+            Metric::Epochs => Some(f64::from(self.epochs)),
+        };
+        value.filter(|value| value.is_finite())
     }
 }
 
@@ -282,7 +316,7 @@ mod tests {
 
     #[test]
     fn smallest_values_are_taken_over_all_epochs() {
-        let outcome = outcome();
+        let outcome = outcome().summary();
         assert_eq!(outcome.metric(Metric::MinTrainingObjective), Some(0.5));
         assert_eq!(outcome.metric(Metric::MinValidationLoss), Some(0.2));
         assert_eq!(outcome.metric(Metric::TestError), Some(0.25));

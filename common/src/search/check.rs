@@ -163,7 +163,9 @@ impl Findings {
     fn look_for_missing(&mut self, space: &Space, part: &Part, leaf: Leaf) {
         let missing = match space.source(&part.active, leaf) {
             None => space.fixed[leaf].is_none(),
-            Some(source) => part.product.0[source.0].iter().any(|&digit| space.given(source, digit).is_none()),
+            Some(source) => {
+                part.product.0[source.0].iter().any(|&digit| space.given(source, digit).is_none())
+            }
         };
         if missing {
             self.missing.entry(leaf).or_default().extend(reasons(space, part, leaf, true));

@@ -2,6 +2,7 @@
 
 mod problem;
 
+pub use crate::data::{Pick, Validation};
 pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
@@ -34,24 +35,6 @@ pub struct Data {
     pub dataset: String,
     /// What is held out of the training part.
     pub validation: Validation,
-}
-
-/// Which samples of the training part are held out for validation.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Validation {
-    /// The share held out, 0 < fraction < 1.
-    pub fraction: f64,
-    /// Which ones.
-    pub pick: Pick,
-}
-
-/// How validation samples are chosen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Pick {
-    /// At random, keyed by the replicate.
-    Random,
-    /// The last ones of the file: Keras' `validation_split`.
-    Last,
 }
 
 /// `[replicates]`: the seeds of every cell.

@@ -12,7 +12,8 @@ use std::sync::Arc;
 pub(super) fn finished(core: &Core, worker: WorkerId, fence: Fence, outcome: Arc<Outcome>) -> Decision {
     let mut decision = Decision::default();
     let Some(trial) = core.trials.get(&fence.trial).filter(|trial| was_issued(trial, fence)) else {
-        decision.send(worker, Message::Revoked { fence, reason: "no such attempt was issued here".to_owned() });
+        decision
+            .send(worker, Message::Revoked { fence, reason: "no such attempt was issued here".to_owned() });
         return decision;
     };
     match &trial.phase {
@@ -62,7 +63,10 @@ fn record(fence: Fence, trial: &TrialState, outcome: Arc<Outcome>, decision: &mu
 /// Tries a trial again, or gives it up. Only the holder of the lease may say that its attempt failed.
 pub(super) fn failed(core: &Core, worker: WorkerId, fence: Fence, failure: Failure) -> Decision {
     let mut decision = Decision::default();
-    if core.live(fence.trial, fence.attempt).is_some_and(|lease| lease.fence == fence && lease.worker == worker) {
+    if core
+        .live(fence.trial, fence.attempt)
+        .is_some_and(|lease| lease.fence == fence && lease.worker == worker)
+    {
         end_without_result(core, fence, AttemptEnding::Failed(failure.clone()), failure, &mut decision);
     }
     decision.send(worker, Message::Acknowledged(fence));

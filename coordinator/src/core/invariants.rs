@@ -14,7 +14,9 @@ fn check_trials(core: &Core) -> Result<(), String> {
     for (id, trial) in &core.trials {
         if let Phase::Leased { lease, .. } = &trial.phase {
             require(lease.fence.trial == *id, || format!("{id}: the lease is of another trial"))?;
-            require(lease.fence.attempt.0 == trial.attempts, || format!("{id}: not the last attempt is live"))?;
+            require(lease.fence.attempt.0 == trial.attempts, || {
+                format!("{id}: not the last attempt is live")
+            })?;
             if lease.fence.term == core.term {
                 let held = core.workers.get(&lease.worker).is_some_and(|worker| worker.running.contains(id));
                 require(held, || format!("{id}: leased to a worker that does not hold it"))?;
@@ -41,7 +43,9 @@ fn check_waiting(core: &Core) -> Result<(), String> {
     for (place, id) in &core.waiting {
         let trial = core.trials.get(id).ok_or_else(|| format!("{id} waits and is not known"))?;
         require(matches!(trial.phase, Phase::Pending { .. }), || format!("{id} waits and is not pending"))?;
-        require(trial.places.first() == Some(place), || format!("{id} waits at a place that is not its own"))?;
+        require(trial.places.first() == Some(place), || {
+            format!("{id} waits at a place that is not its own")
+        })?;
     }
     let pending = core
         .trials

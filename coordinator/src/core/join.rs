@@ -73,7 +73,8 @@ pub(super) fn heartbeat(core: &Core, now: Moment, worker: WorkerId, running: &[F
     for &fence in running {
         match core.live(fence.trial, fence.attempt) {
             Some(lease) if lease.fence == fence && lease.worker == worker => renewed.push(fence.trial),
-            _ => decision.send(worker, Message::Revoked { fence, reason: "the lease is no longer held".to_owned() }),
+            _ => decision
+                .send(worker, Message::Revoked { fence, reason: "the lease is no longer held".to_owned() }),
         }
     }
     let expires = now.plus_ms(core.settings.lease_ms);
@@ -86,7 +87,13 @@ pub(super) fn apply_joined(core: &mut Core, worker: WorkerId, offer: &Offer, at:
     core.workers.insert(worker, state);
 }
 
-pub(super) fn apply_seen(core: &mut Core, worker: WorkerId, at: Moment, renewed: &[TrialId], expires: Moment) {
+pub(super) fn apply_seen(
+    core: &mut Core,
+    worker: WorkerId,
+    at: Moment,
+    renewed: &[TrialId],
+    expires: Moment,
+) {
     if let Some(state) = core.workers.get_mut(&worker) {
         state.seen = at;
     }

@@ -22,7 +22,9 @@ pub(super) fn left(core: &Core, worker: WorkerId, reason: &str) -> Decision {
     let mut decision = Decision::default();
     let Some(state) = core.workers.get(&worker) else { return decision };
     for id in &state.running {
-        let Some(Phase::Leased { lease, .. }) = core.trials.get(id).map(|trial| &trial.phase) else { continue };
+        let Some(Phase::Leased { lease, .. }) = core.trials.get(id).map(|trial| &trial.phase) else {
+            continue;
+        };
         let ending = AttemptEnding::Lost(reason.to_owned());
         end_without_result(core, lease.fence, ending, loss(reason), &mut decision);
     }

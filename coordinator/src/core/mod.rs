@@ -342,7 +342,9 @@ impl Core {
             Event::CursorAdvanced { sweep, cursor, known, ended } => {
                 assign::apply_advanced(self, *sweep, *cursor, known, ended);
             }
-            Event::AttemptEnded { trial, attempt, ending } => finish::apply_ended(self, *trial, *attempt, ending),
+            Event::AttemptEnded { trial, attempt, ending } => {
+                finish::apply_ended(self, *trial, *attempt, ending)
+            }
             Event::TrialFinished { trial, end, digest } => {
                 finish::apply_trial_end(self, *trial, *end, Some(*digest));
             }

@@ -72,7 +72,8 @@ impl Core {
     /// Goes through the workers, not the trials: there are few of them.
     fn running_of(&self, sweep: SweepId) -> Vec<Running> {
         let running = |(worker, id): (&str, &TrialId)| {
-            let trial = self.trials.get(id).filter(|trial| trial.places.iter().any(|(of, _)| *of == sweep))?;
+            let trial =
+                self.trials.get(id).filter(|trial| trial.places.iter().any(|(of, _)| *of == sweep))?;
             let Phase::Leased { spec, lease } = &trial.phase else { return None };
             let worker = worker.to_owned();
             Some(Running { trial: *id, attempt: lease.fence.attempt, worker, spec: Arc::clone(spec) })

@@ -71,13 +71,8 @@ fn report(core: &Core, open: &OpenSweep, existing: Option<(SweepId, &Arc<OpenSwe
 /// Puts the sweep at its beginning: the cursor passes again over what has ended and counts it anew.
 pub(super) fn apply_submitted(core: &mut Core, sweep: SweepId, open: &Arc<OpenSweep>) {
     let is_active = core.settings.resumes_all;
-    let state = SweepState {
-        open: Arc::clone(open),
-        is_active,
-        cursor: 0,
-        ended: Counts::default(),
-        outstanding: 0,
-    };
+    let state =
+        SweepState { open: Arc::clone(open), is_active, cursor: 0, ended: Counts::default(), outstanding: 0 };
     if core.sweeps.insert(sweep, state).is_some() {
         forget_places(core, sweep);
     }
@@ -115,7 +110,10 @@ mod tests {
         let first = world.submit(sweep_of("a", 4));
         let again = world.submit(sweep_of("a", 4));
         assert_eq!(first.effect, SubmitEffect::Created);
-        assert_eq!(again, SubmitReport { effect: SubmitEffect::Unchanged, trials_new: 0, trials_unchanged: 4, ..first });
+        assert_eq!(
+            again,
+            SubmitReport { effect: SubmitEffect::Unchanged, trials_new: 0, trials_unchanged: 4, ..first }
+        );
     }
 
     #[test]

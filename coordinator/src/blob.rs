@@ -1,0 +1,163 @@
+//! Content-addressed files: a blob is stored under the digest of its bytes, and never under a name from outside.
+
+use gridsweep_common::id::Digest;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The blobs in one folder.
+#[derive(Clone, Debug)]
+pub struct BlobStore {
+    folder: PathBuf,
+}
+
+/// Why a blob was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// The bytes are not those that were announced.
+    #[error("the bytes have digest {found}, announced was {announced}")]
+    OtherBytes {
+        /// The digest announced.
+        announced: Digest,
+        /// The digest of what came.
+        found: Digest,
+    },
+    /// More bytes than any blob may have.
+    #[error("a blob is at most {BLOB_BYTES_MAX} bytes long")]
+    TooLarge,
+    /// The folder cannot be used.
+    #[error("cannot use {path}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The largest blob: larger than any data set that this version reads.
+pub const BLOB_BYTES_MAX: u64 = 4 << 30;
+
+/// A blob on its way in. Dropped before [`Incoming::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Incoming {
+    announced: Digest,
+    hasher: blake3::Hasher,
+    written: u64,
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl BlobStore {
+    /// Uses `folder`, making it where it is absent.
+    pub fn open(folder: &Path) -> Result<BlobStore, BlobError> {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| BlobError::Io { path: folder.to_owned(), source })?;
+        Ok(BlobStore { folder: folder.to_owned() })
+    }
+
+    /// Returns whether the blob is there.
+    pub fn has(&self, digest: Digest) -> bool {
+        self.path(digest).is_file()
+    }
+
+    /// Opens a blob for reading; `None` where it is not there.
+    pub fn read(&self, digest: Digest) -> Result<Option<File>, BlobError> {
+        let path = self.path(digest);
+        match File::open(&path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(BlobError::Io { path, source }),
+        }
+    }
+
+    /// Begins to store a blob.
+    pub fn begin(&self, announced: Digest) -> Result<Incoming, BlobError> {
+        let target = self.path(announced);
+        let path = target.with_extension(format!("part-{}-{:p}", std::process::id(), &raw const announced));
+        let file = File::create(&path).map_err(|source| BlobError::Io { path: path.clone(), source })?;
+        Ok(Incoming { announced, hasher: blake3::Hasher::new(), written: 0, file, path, target })
+    }
+
+    /// Stores everything that `bytes` gives.
+    pub fn put(&self, digest: Digest, mut bytes: impl Read) -> Result<(), BlobError> {
+        let mut incoming = self.begin(digest)?;
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match bytes.read(&mut buffer) {
+                Ok(0) => return incoming.finish(),
+                Ok(length) => incoming.write(&buffer[..length])?,
+                Err(source) => return Err(BlobError::Io { path: self.path(digest), source }),
+            }
+        }
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        self.folder.join(digest.to_string())
+    }
+}
+
+impl Incoming {
+    /// Adds bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
+        self.written += bytes.len() as u64;
+        if self.written > BLOB_BYTES_MAX {
+            return Err(BlobError::TooLarge);
+        }
+        self.hasher.update(bytes);
+        self.file.write_all(bytes).map_err(|source| self.io(source))
+    }
+
+    /// Ends the blob: it is there for good when this returns, or not at all.
+    pub fn finish(self) -> Result<(), BlobError> {
+        let found = Digest(*self.hasher.finalize().as_bytes());
+        if found != self.announced {
+            return Err(BlobError::OtherBytes { announced: self.announced, found });
+        }
+        self.file.sync_all().map_err(|source| self.io(source))?;
+        std::fs::rename(&self.path, &self.target).map_err(|source| self.io(source))?;
+        let folder = self.target.parent().unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| self.io(source))
+    }
+
+    fn io(&self, source: io::Error) -> BlobError {
+        BlobError::Io { path: self.target.clone(), source }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // After `finish` the file has another name and there is nothing to remove.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_is_read_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = BlobStore::open(folder.path()).unwrap();
+        let digest = Digest::of(b"some bytes");
+        assert!(!blobs.has(digest));
+        assert!(blobs.read(digest).unwrap().is_none());
+        blobs.put(digest, &b"some bytes"[..]).unwrap();
+        let mut read = String::new();
+        blobs.read(digest).unwrap().unwrap().read_to_string(&mut read).unwrap();
+        assert_eq!(read, "some bytes");
+    }
+
+    #[test]
+    fn bytes_that_do_not_match_leave_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = BlobStore::open(folder.path()).unwrap();
+        let digest = Digest::of(b"some bytes");
+        assert!(matches!(blobs.put(digest, &b"other bytes"[..]), Err(BlobError::OtherBytes { .. })));
+        assert!(!blobs.has(digest));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

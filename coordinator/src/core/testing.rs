@@ -1,0 +1,204 @@
+//! A core with a clock that the test moves, and a store in memory beneath it.
+
+use super::{
+    Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings, SubmitReport, check,
+};
+use crate::store::{Batch, MemoryStore, Store};
+use gridsweep_common::catalogue::{Catalogue, Kind, Setting};
+use gridsweep_common::choice::Value;
+use gridsweep_common::data::{DataFile, DataFormat, DataManifest, ROLES};
+use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
+use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
+use gridsweep_common::metric::{Ending, EpochMetrics, Outcome};
+use gridsweep_common::trial::{Failure, FailureKind};
+use std::sync::Arc;
+
+const LEASE_MS: u64 = 1000;
+const NUMERICS: u32 = 1;
+
+/// A catalogue of one setting that tells trials apart.
+fn catalogue() -> Catalogue {
+    let width = Setting {
+        name: "width".to_owned(),
+        kind: Kind::Integer { least: 1, most: 1_000_000 },
+        default: Some(Value::from(1.0)),
+        applies: None,
+        description: "Tells trials apart.".to_owned(),
+    };
+    Catalogue { settings: vec![width], optional_tables: vec![], families: vec![] }
+}
+
+/// A data set that nobody reads.
+pub(crate) fn manifest() -> DataManifest {
+    let file =
+        |role| DataFile { role, content_sha256: Digest([1; 32]), blob: Digest([2; 32]), stored_bytes: 1 };
+    DataManifest { format: DataFormat::Idx, files: ROLES.map(file).to_vec() }
+}
+
+/// A sweep of `trials` trials; those of a smaller one are the first of a larger one.
+pub(crate) fn sweep_of(name: &str, trials: usize) -> Arc<OpenSweep> {
+    let text = format!(
+        "schema = 1\nname = \"{name}\"\n[data]\ndataset = \"d\"\n[replicates]\ncount = {trials}\n[base]\nwidth = 1\n\
+         [[study]]\nname = \"s\"\n"
+    );
+    let frozen = FrozenSweep { text, catalogue: catalogue(), data: manifest(), numerics: NUMERICS };
+    Arc::new(frozen.open().expect("the test's sweep reads"))
+}
+
+/// A result of one epoch with this loss.
+pub(crate) fn outcome(loss: f64) -> Arc<Outcome> {
+    let epoch = EpochMetrics {
+        epoch: 0,
+        learning_rate: 0.001,
+        training_objective: loss,
+        training_loss: loss,
+        training_accuracy: 0.5,
+        validation_loss: loss,
+        validation_accuracy: 0.5,
+    };
+    Arc::new(Outcome { ending: Ending::Diverged, epochs: vec![epoch], evaluation: None, numerics: NUMERICS })
+}
+
+/// The result that every honest attempt at this trial gives.
+fn honest(trial: TrialId) -> Arc<Outcome> {
+    let mut outcome = (*outcome(f64::from(trial.0[0]))).clone();
+    outcome.ending = Ending::Diverged;
+    Arc::new(outcome)
+}
+
+pub(crate) struct World {
+    pub(crate) core: Core,
+    pub(crate) store: MemoryStore,
+    now: Moment,
+    next_worker: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        let mut store = MemoryStore::default();
+        let core = Self::start(&mut store);
+        World { core, store, now: Moment(0), next_worker: 1 }
+    }
+
+    fn start(store: &mut MemoryStore) -> Core {
+        let term = store.begin_term().unwrap();
+        let mut core =
+            Core::new(term, Settings { lease_ms: LEASE_MS, numerics: NUMERICS, resumes_all: true });
+        for event in store.load().unwrap() {
+            core.apply(&event);
+        }
+        core
+    }
+
+    /// The coordinator dies and another one opens its store.
+    pub(crate) fn restart(&mut self) {
+        self.core = Self::start(&mut self.store);
+        self.give(Input::Recover);
+    }
+
+    pub(crate) fn lease_ms(&self) -> u64 {
+        LEASE_MS
+    }
+
+    pub(crate) fn pass_ms(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+    }
+
+    /// Decides, applies and stores, checking the invariants after the whole decision.
+    pub(crate) fn give(&mut self, input: Input) -> Decision {
+        let decision = self.core.decide(self.now, input);
+        for event in &decision.events {
+            self.core.apply(event);
+        }
+        check(&self.core).unwrap();
+        let batch = Batch {
+            term: self.core.term,
+            events: decision.events.iter().filter(|event| event.is_durable()).cloned().collect(),
+            records: decision.records.clone(),
+            previews: Vec::new(),
+            at_ms: 0,
+        };
+        self.store.commit(&batch).unwrap();
+        decision
+    }
+
+    pub(crate) fn submit(&mut self, sweep: Arc<OpenSweep>) -> SubmitReport {
+        match self.give(Input::Submit { ticket: 1, sweep }).effects.pop() {
+            Some(Effect::Reply { report, .. }) => report,
+            other => panic!("a submission was answered with {other:?}"),
+        }
+    }
+
+    pub(crate) fn join_with(&mut self, offer: Offer) -> Result<WorkerId, Refusal> {
+        let worker = WorkerId(self.next_worker);
+        self.next_worker += 1;
+        match self.give(Input::Join { worker, offer }).effects.pop() {
+            Some(Effect::Refuse { refusal, .. }) => Err(refusal),
+            _ => Ok(worker),
+        }
+    }
+
+    pub(crate) fn join(&mut self, slots: u32) -> WorkerId {
+        self.join_with(Offer { name: "test".to_owned(), slots, numerics: NUMERICS }).unwrap()
+    }
+
+    /// Fills free slots and returns the leases given.
+    pub(crate) fn assign(&mut self) -> Vec<(WorkerId, Fence)> {
+        let lease = |effect| match effect {
+            Effect::Send { worker, message: Message::Lease { fence, .. } } => Some((worker, fence)),
+            _ => None,
+        };
+        self.give(Input::Assign).effects.into_iter().filter_map(lease).collect()
+    }
+
+    /// Delivers a result and returns how many were recorded.
+    pub(crate) fn finish_with(&mut self, worker: WorkerId, fence: Fence, outcome: Arc<Outcome>) -> usize {
+        self.give(Input::Finished { worker, fence, outcome }).records.len()
+    }
+
+    pub(crate) fn finish(&mut self, worker: WorkerId, fence: Fence) -> usize {
+        self.finish_with(worker, fence, honest(fence.trial))
+    }
+
+    /// The same without the check of the invariants, which looks at every trial.
+    pub(crate) fn finish_unchecked(&mut self, worker: WorkerId, fence: Fence) {
+        let input = Input::Finished { worker, fence, outcome: honest(fence.trial) };
+        for event in &self.core.decide(self.now, input).events {
+            self.core.apply(event);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, worker: WorkerId, fence: Fence, kind: FailureKind) {
+        self.give(Input::Failed { worker, fence, failure: Failure { kind, detail: "test".to_owned() } });
+    }
+
+    pub(crate) fn release(&mut self, worker: WorkerId, fences: Vec<Fence>) {
+        self.give(Input::Released { worker, fences });
+    }
+
+    pub(crate) fn leave(&mut self, worker: WorkerId) {
+        self.give(Input::Left { worker, reason: "test".to_owned() });
+    }
+
+    pub(crate) fn drain(&mut self) {
+        self.give(Input::Drain);
+    }
+
+    /// Returns what was revoked.
+    pub(crate) fn heartbeat(&mut self, worker: WorkerId, running: Vec<Fence>) -> Vec<Fence> {
+        let revoked = |effect| match effect {
+            Effect::Send { message: Message::Revoked { fence, .. }, .. } => Some(fence),
+            _ => None,
+        };
+        self.give(Input::Heartbeat { worker, running }).effects.into_iter().filter_map(revoked).collect()
+    }
+
+    /// Lets time take effect and returns the trials whose attempts ended.
+    pub(crate) fn tick(&mut self) -> Vec<TrialId> {
+        let ended = |event| match event {
+            Event::AttemptEnded { trial, .. } => Some(trial),
+            _ => None,
+        };
+        self.give(Input::Tick).events.into_iter().filter_map(ended).collect()
+    }
+}

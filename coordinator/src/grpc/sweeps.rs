@@ -1,0 +1,139 @@
+//! What people's commands ask.
+
+use super::{Shared, data, stopped};
+use crate::core::{SubmitEffect, SubmitReport};
+use crate::driver::{Standing, ToDriver};
+use gridsweep_common::catalogue::Catalogue;
+use gridsweep_common::choice::Value;
+use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
+use gridsweep_common::id::SweepId;
+use gridsweep_proto::{convert, v1};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// The most running trials that a progress message lists.
+const RUNNING_LISTED_MAX: usize = 256;
+
+/// The service that commands speak to.
+#[derive(Debug)]
+pub(crate) struct SweepsService(pub(crate) Shared);
+
+type ProgressStream = ReceiverStream<Result<v1::SweepProgress, Status>>;
+
+#[tonic::async_trait]
+impl v1::sweeps_server::Sweeps for SweepsService {
+    type WatchStream = ProgressStream;
+
+    async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
+        let sweep = open(request.into_inner())?;
+        let missing: Vec<_> = sweep
+            .frozen
+            .data
+            .files
+            .iter()
+            .map(|file| file.blob)
+            .filter(|blob| !self.0.blobs.has(*blob))
+            .collect();
+        if !missing.is_empty() {
+            let digests = missing.iter().map(|digest| digest.0.to_vec()).collect();
+            return Ok(reply(v1::submit_reply::Reply::Missing(v1::MissingBlobs { digests })));
+        }
+        let (sender, report) = oneshot::channel();
+        self.0.tell(ToDriver::Submit { sweep: Arc::new(sweep), reply: sender }).await?;
+        let report = report.await.map_err(|_| stopped())?;
+        Ok(reply(v1::submit_reply::Reply::Submitted(submitted(&report))))
+    }
+
+    async fn put_blob(
+        &self,
+        request: Request<Streaming<v1::PutBlobRequest>>,
+    ) -> Result<Response<v1::PutBlobReply>, Status> {
+        data::put(&self.0, request.into_inner()).await?;
+        Ok(Response::new(v1::PutBlobReply {}))
+    }
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<ProgressStream>, Status> {
+        let sweep = SweepId(request.into_inner().sweep);
+        let mut standing = self.0.handle.standing();
+        if progress(&standing.borrow(), sweep).is_none() {
+            return Err(Status::not_found(format!("there is no sweep {sweep}")));
+        }
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                let progress = progress(&standing.borrow_and_update(), sweep);
+                let Some(progress) = progress else { break };
+                let has_ended = progress.ended;
+                if sender.send(Ok(progress)).await.is_err() || has_ended {
+                    break;
+                }
+                if standing.changed().await.is_err() {
+                    let _ = sender.send(Err(stopped())).await;
+                    break;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+fn reply(reply: v1::submit_reply::Reply) -> Response<v1::SubmitReply> {
+    Response::new(v1::SubmitReply { reply: Some(reply) })
+}
+
+fn open(request: v1::SubmitRequest) -> Result<OpenSweep, Status> {
+    let catalogue: Catalogue = serde_json::from_str(&request.catalogue)
+        .map_err(|error| Status::invalid_argument(format!("the catalogue does not read: {error}")))?;
+    let manifest = request.data.ok_or_else(|| Status::invalid_argument("a sweep without a data set"))?;
+    let frozen = FrozenSweep {
+        text: request.text,
+        catalogue,
+        data: convert::data_manifest(&manifest)?,
+        numerics: request.numerics,
+    };
+    let text = frozen.text.clone();
+    frozen.open().map_err(|problems| {
+        let rendered: Vec<String> = problems.iter().map(|problem| problem.render("sweep", &text)).collect();
+        Status::invalid_argument(rendered.join("\n"))
+    })
+}
+
+fn submitted(report: &SubmitReport) -> v1::Submitted {
+    let effect = match report.effect {
+        SubmitEffect::Created => v1::SubmitEffect::Created,
+        SubmitEffect::Unchanged => v1::SubmitEffect::Unchanged,
+        SubmitEffect::Replaced => v1::SubmitEffect::Replaced,
+    };
+    v1::Submitted {
+        sweep: report.sweep.0,
+        effect: effect.into(),
+        trials_new: report.trials_new,
+        trials_unchanged: report.trials_unchanged,
+        trials_removed: report.trials_removed,
+    }
+}
+
+fn progress(standing: &Standing, sweep: SweepId) -> Option<v1::SweepProgress> {
+    let snapshot = &standing.snapshot;
+    let of = snapshot.sweeps.iter().find(|standing| standing.sweep == sweep)?;
+    let running = |running: &crate::core::Running| v1::RunningTrial {
+        trial: running.trial.0.to_vec(),
+        attempt: running.attempt.0,
+        worker: running.worker.clone(),
+        epochs: standing.epochs.get(&running.trial).copied().unwrap_or(0),
+        epochs_most: running.spec.choices.get("epochs").and_then(Value::as_number).unwrap_or(0.0) as u32,
+    };
+    Some(v1::SweepProgress {
+        trials: of.trials,
+        succeeded: of.ended.succeeded,
+        diverged: of.ended.diverged,
+        failed: of.ended.failed,
+        cancelled: of.ended.cancelled,
+        running: of.running.iter().take(RUNNING_LISTED_MAX).map(running).collect(),
+        workers: snapshot.workers,
+        slots: snapshot.slots,
+        ended: of.has_ended,
+    })
+}

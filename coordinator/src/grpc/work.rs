@@ -1,0 +1,185 @@
+//! One worker's session.
+
+use super::data::{self, BlobStream};
+use super::{Shared, stopped};
+use crate::core::{Input, Message, Offer};
+use crate::driver::{OUTBOX_MESSAGES_MAX, Outbound, ToDriver};
+use gridsweep_common::id::WorkerId;
+use gridsweep_proto::convert::{self, Malformed};
+use gridsweep_proto::{PROTOCOL_MAJOR, v1};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// How many messages wait between the session and its stream.
+const STREAM_MESSAGES_AHEAD: usize = 64;
+/// The longest name that a worker may give itself.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// The service that workers speak to.
+#[derive(Debug)]
+pub(crate) struct WorkersService(pub(crate) Shared);
+
+type ToWorkerStream = ReceiverStream<Result<v1::ToWorker, Status>>;
+
+#[tonic::async_trait]
+impl v1::workers_server::Workers for WorkersService {
+    type WorkStream = ToWorkerStream;
+    type FetchBlobStream = BlobStream;
+
+    async fn work(
+        &self,
+        request: Request<Streaming<v1::FromWorker>>,
+    ) -> Result<Response<ToWorkerStream>, Status> {
+        let mut inbound = request.into_inner();
+        let offer = read_hello(&mut inbound).await?;
+        let (outbox, outbound) = mpsc::channel(OUTBOX_MESSAGES_MAX);
+        let (joined, worker) = oneshot::channel();
+        tracing::debug!(name = offer.name, slots = offer.slots, "a worker says hello");
+        self.0.tell(ToDriver::Join { offer, outbox, joined }).await?;
+        let worker = worker.await.map_err(|_| stopped())?;
+        let (stream, receiver) = mpsc::channel(STREAM_MESSAGES_AHEAD);
+        tokio::spawn(serve(self.0.clone(), worker, inbound, outbound, stream));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn describe_data(
+        &self,
+        request: Request<v1::DescribeDataRequest>,
+    ) -> Result<Response<v1::DataManifest>, Status> {
+        let data = convert::digest(&request.into_inner().data)?;
+        let (reply, manifest) = oneshot::channel();
+        self.0.tell(ToDriver::Describe { data, reply }).await?;
+        match manifest.await.map_err(|_| stopped())? {
+            Some(manifest) => Ok(Response::new((&manifest).into())),
+            None => Err(Status::not_found(format!("no sweep here has the data set {data}"))),
+        }
+    }
+
+    async fn fetch_blob(
+        &self,
+        request: Request<v1::FetchBlobRequest>,
+    ) -> Result<Response<BlobStream>, Status> {
+        data::fetch(&self.0, &request.into_inner()).map(Response::new)
+    }
+}
+
+async fn read_hello(inbound: &mut Streaming<v1::FromWorker>) -> Result<Offer, Status> {
+    let first = inbound.message().await?.and_then(|message| message.message);
+    let Some(v1::from_worker::Message::Hello(hello)) = first else {
+        return Err(Status::invalid_argument("a session begins with hello"));
+    };
+    if hello.protocol_major != PROTOCOL_MAJOR {
+        return Err(Status::failed_precondition(format!(
+            "this worker speaks protocol {}, the coordinator {PROTOCOL_MAJOR}: run the same version of gridsweep on both",
+            hello.protocol_major
+        )));
+    }
+    let name = hello.name.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS_MAX).collect();
+    Ok(Offer { name, slots: hello.slots, numerics: hello.numerics })
+}
+
+/// Passes messages both ways until one side ends the session, then says that the worker has left.
+async fn serve(
+    shared: Shared,
+    worker: WorkerId,
+    mut inbound: Streaming<v1::FromWorker>,
+    mut outbound: mpsc::Receiver<Outbound>,
+    stream: mpsc::Sender<Result<v1::ToWorker, Status>>,
+) {
+    let reason = loop {
+        tokio::select! {
+            message = inbound.message() => {
+                let read = match message {
+                    Ok(Some(message)) => read(worker, message),
+                    Ok(None) => break "the worker ended the session".to_owned(),
+                    Err(status) => break format!("the connection to the worker broke: {}", status.message()),
+                };
+                match read {
+                    Ok(Some(message)) => {
+                        if shared.tell(message).await.is_err() {
+                            break "the coordinator has stopped".to_owned();
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(malformed) => {
+                        let _ = stream.send(Err(malformed.clone().into())).await;
+                        break malformed.to_string();
+                    }
+                }
+            }
+            message = outbound.recv() => {
+                let Some(message) = message else { break "the worker did not read what it was sent".to_owned() };
+                let is_refused = matches!(message, Outbound::Refused(_));
+                if stream.send(write(&shared, worker, message)).await.is_err() {
+                    break "the worker ended the session".to_owned();
+                }
+                if is_refused {
+                    break "refused".to_owned();
+                }
+            }
+        }
+    };
+    tracing::debug!(%worker, reason, "a worker's session is over");
+    let _ = shared.tell(ToDriver::Input(Input::Left { worker, reason })).await;
+}
+
+fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, Malformed> {
+    use v1::from_worker::Message as From;
+    let input = match message.message {
+        None => return Ok(None),
+        Some(From::Hello(_)) => return Err(Malformed("a second hello")),
+        Some(From::Heartbeat(heartbeat)) => {
+            Input::Heartbeat { worker, running: convert::fences(&heartbeat.running)? }
+        }
+        Some(From::Epochs(epochs)) => {
+            let report = |report: &v1::EpochReport| {
+                let metrics = report.metrics.as_ref().ok_or(Malformed("a report without its epoch"))?;
+                Ok((convert::fence(report.fence.as_ref())?, convert::epoch_metrics(metrics)?))
+            };
+            let reports = epochs.reports.iter().map(report).collect::<Result<_, _>>()?;
+            return Ok(Some(ToDriver::Previews { worker, reports }));
+        }
+        Some(From::Finished(finished)) => {
+            let outcome = finished.outcome.as_ref().ok_or(Malformed("a result without its outcome"))?;
+            Input::Finished {
+                worker,
+                fence: convert::fence(finished.fence.as_ref())?,
+                outcome: Arc::new(convert::outcome(outcome)?),
+            }
+        }
+        Some(From::Failed(failed)) => Input::Failed {
+            worker,
+            fence: convert::fence(failed.fence.as_ref())?,
+            failure: convert::failure(&failed)?,
+        },
+        Some(From::Released(released)) => {
+            Input::Released { worker, fences: convert::fences(&released.fences)? }
+        }
+    };
+    Ok(Some(ToDriver::Input(input)))
+}
+
+fn write(shared: &Shared, worker: WorkerId, outbound: Outbound) -> Result<v1::ToWorker, Status> {
+    use v1::to_worker::Message as To;
+    let message = match outbound {
+        Outbound::Refused(refusal) => return Err(Status::failed_precondition(refusal.to_string())),
+        Outbound::Message(Message::Welcome) => To::Welcome(v1::Welcome {
+            worker: worker.0,
+            lease_ms: shared.lease_ms,
+            heartbeat_ms: shared.heartbeat_ms,
+        }),
+        Outbound::Message(Message::Lease { fence, spec }) => {
+            To::Lease(v1::Lease { fence: Some(fence.into()), trial: Some((&*spec).into()) })
+        }
+        Outbound::Message(Message::Acknowledged(fence)) => {
+            To::Acknowledged(v1::Acknowledged { fence: Some(fence.into()) })
+        }
+        Outbound::Message(Message::Revoked { fence, reason }) => {
+            To::Revoked(v1::Revoked { fence: Some(fence.into()), reason })
+        }
+        Outbound::Message(Message::Drain) => To::Drain(v1::Drain {}),
+    };
+    Ok(v1::ToWorker { message: Some(message) })
+}

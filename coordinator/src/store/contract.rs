@@ -1,0 +1,277 @@
+//! What every store does, run over each of them.
+
+use super::{Batch, MemoryStore, Preview, Reader, SqliteReader, SqliteStore, Store, StoreError};
+use crate::core::testing::{outcome, sweep_of};
+use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
+use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
+use gridsweep_common::metric::{Ending, Evaluation, HISTOGRAM_BINS, MatrixSummary, Outcome};
+use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
+use std::sync::Arc;
+
+/// A store together with the way others read it while it is open.
+trait Subject {
+    fn store(&mut self) -> &mut dyn Store;
+    fn read(&self) -> Box<dyn Reader + '_>;
+}
+
+struct Memory(MemoryStore);
+
+impl Subject for Memory {
+    fn store(&mut self) -> &mut dyn Store {
+        &mut self.0
+    }
+    fn read(&self) -> Box<dyn Reader + '_> {
+        Box::new(&self.0)
+    }
+}
+
+struct Sqlite {
+    store: SqliteStore,
+    folder: tempfile::TempDir,
+}
+
+impl Subject for Sqlite {
+    fn store(&mut self) -> &mut dyn Store {
+        &mut self.store
+    }
+    fn read(&self) -> Box<dyn Reader + '_> {
+        Box::new(SqliteReader::open(self.folder.path()).unwrap())
+    }
+}
+
+fn for_every_store(check: impl Fn(&mut dyn Subject)) {
+    check(&mut Memory(MemoryStore::default()));
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    check(&mut Sqlite { store, folder });
+}
+
+fn spec() -> Arc<TrialSpec> {
+    Arc::new(sweep_of("a", 3).trial(1).unwrap())
+}
+
+fn fence(attempt: u32) -> Fence {
+    Fence { term: Term(1), trial: spec().id(), attempt: Attempt(attempt) }
+}
+
+fn leased(attempt: u32) -> Event {
+    Event::AttemptLeased {
+        fence: fence(attempt),
+        spec: spec(),
+        worker: WorkerId(1),
+        worker_name: "worker".to_owned(),
+        expires: Moment(9),
+    }
+}
+
+fn ended(attempt: u32, ending: AttemptEnding) -> Event {
+    Event::AttemptEnded { trial: fence(attempt).trial, attempt: Attempt(attempt), ending }
+}
+
+fn success() -> Arc<Outcome> {
+    let matrix = MatrixSummary {
+        inputs: 2,
+        units: 3,
+        sparsity: 1.0 / 3.0,
+        mean_absolute: 0.1 + 0.2,
+        histogram: vec![u64::from(u32::MAX); HISTOGRAM_BINS],
+    };
+    let mut outcome = (*outcome(0.1)).clone();
+    outcome.ending = Ending::Succeeded;
+    outcome.evaluation = Some(Evaluation {
+        validation_loss: 5e-324,
+        test_loss: f64::MAX,
+        test_accuracy: 0.1 + 0.7,
+        confusion: vec![vec![1, 2], vec![3, 4]],
+        matrices: vec![matrix],
+        weights_digest: Digest([9; 32]),
+    });
+    Arc::new(outcome)
+}
+
+fn finished(outcome: &Arc<Outcome>, attempt: u32) -> (Vec<Event>, Record) {
+    let trial = fence(attempt).trial;
+    let end = TrialEnd::from(outcome.ending);
+    let events = vec![
+        ended(attempt, AttemptEnding::Finished),
+        Event::TrialFinished { trial, end, digest: outcome.digest() },
+    ];
+    (events, Record { trial, attempt: Attempt(attempt), outcome: Arc::clone(outcome) })
+}
+
+fn commit(subject: &mut dyn Subject, events: Vec<Event>, records: Vec<Record>) {
+    let batch = Batch { term: Term(1), events, records, previews: vec![], at_ms: 7 };
+    subject.store().commit(&batch).unwrap();
+}
+
+fn begin(subject: &mut dyn Subject) {
+    assert_eq!(subject.store().begin_term().unwrap(), Term(1));
+    let submitted = Event::SweepSubmitted { sweep: SweepId(1), open: sweep_of("a", 3) };
+    commit(subject, vec![submitted, leased(1)], vec![]);
+}
+
+#[test]
+fn what_is_committed_is_read_back_to_the_bit() {
+    for_every_store(|subject| {
+        begin(subject);
+        let outcome = success();
+        let (events, record) = finished(&outcome, 1);
+        commit(subject, events, vec![record]);
+        let reader = subject.read();
+        let trials = reader.ended(None, 10).unwrap();
+        assert_eq!(trials.len(), 1);
+        assert_eq!((trials[0].id, &trials[0].spec), (spec().id(), &*spec()));
+        assert_eq!(trials[0].end, TrialEnd::Succeeded);
+        assert_eq!(trials[0].summary, Some(outcome.summary()));
+        assert_eq!(reader.epochs(spec().id()).unwrap(), outcome.epochs);
+        assert_eq!(reader.sweeps().unwrap()[0].frozen, sweep_of("a", 3).frozen);
+    });
+}
+
+#[test]
+fn what_is_loaded_tells_the_same_story() {
+    for_every_store(|subject| {
+        begin(subject);
+        commit(subject, vec![ended(1, AttemptEnding::Lost("gone".to_owned())), leased(2)], vec![]);
+        let (events, record) = finished(&success(), 2);
+        commit(subject, events, vec![record]);
+        let events = subject.store().load().unwrap();
+        let story: Vec<String> = events
+            .iter()
+            .map(|event| match event {
+                Event::SweepSubmitted { sweep, open } => format!("sweep {sweep} {}", open.sweep.name),
+                Event::AttemptLeased { fence, .. } => format!("leased {}", fence.attempt),
+                Event::AttemptEnded { attempt, ending, .. } => format!("ended {attempt} {ending:?}"),
+                Event::TrialFinished { end, digest, .. } => {
+                    assert_eq!(*digest, success().digest());
+                    format!("finished {}", end.name())
+                }
+                other => panic!("not expected: {other:?}"),
+            })
+            .collect();
+        let expected = [
+            "sweep 1 a",
+            "leased 1",
+            "ended 1 Lost(\"gone\")",
+            "leased 2",
+            "ended 2 Finished",
+            "finished succeeded",
+        ];
+        assert_eq!(story, expected);
+    });
+}
+
+#[test]
+fn a_trial_given_up_keeps_its_reason() {
+    for_every_store(|subject| {
+        begin(subject);
+        let failure = Failure { kind: FailureKind::Panic, detail: "index out of bounds".to_owned() };
+        let events = vec![
+            ended(1, AttemptEnding::Failed(failure.clone())),
+            Event::TrialFailed { trial: spec().id(), failure: failure.clone() },
+        ];
+        commit(subject, events, vec![]);
+        let trials = subject.read().ended(None, 10).unwrap();
+        assert_eq!((trials[0].end, &trials[0].failure), (TrialEnd::Failed, &Some(failure)));
+        assert_eq!(trials[0].summary, None);
+        assert!(matches!(subject.store().load().unwrap().last(), Some(Event::TrialFailed { .. })));
+    });
+}
+
+#[test]
+fn a_batch_of_an_earlier_term_is_refused_and_leaves_nothing() {
+    for_every_store(|subject| {
+        begin(subject);
+        assert_eq!(subject.store().begin_term().unwrap(), Term(2));
+        let (events, record) = finished(&success(), 1);
+        let batch = Batch { term: Term(1), events, records: vec![record], previews: vec![], at_ms: 7 };
+        let refused = subject.store().commit(&batch);
+        assert!(matches!(refused, Err(StoreError::Superseded { current: Term(2), own: Term(1) })));
+        assert!(subject.read().ended(None, 10).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn previews_are_shown_until_the_result_replaces_them() {
+    for_every_store(|subject| {
+        begin(subject);
+        let metrics = outcome(0.7).epochs[0];
+        let preview = Preview { trial: spec().id(), attempt: Attempt(1), metrics };
+        let stranger = Preview { trial: TrialId([0; 16]), ..preview };
+        let batch = |previews| Batch { term: Term(1), previews, ..Batch::default() };
+        subject.store().commit(&batch(vec![preview, preview, stranger])).unwrap();
+        assert_eq!(subject.read().epochs(spec().id()).unwrap(), vec![metrics]);
+        assert_eq!(subject.read().running().unwrap()[0].last_epoch, Some(metrics));
+        let (events, record) = finished(&success(), 1);
+        commit(subject, events, vec![record]);
+        subject.store().commit(&batch(vec![preview])).unwrap();
+        assert_eq!(subject.read().epochs(spec().id()).unwrap(), success().epochs);
+        assert!(subject.read().running().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn attempts_are_kept_with_their_reasons() {
+    for_every_store(|subject| {
+        begin(subject);
+        let lost = ended(1, AttemptEnding::Lost("the lease ran out".to_owned()));
+        commit(subject, vec![lost, leased(2), ended(2, AttemptEnding::Released), leased(3)], vec![]);
+        let attempts = subject.read().attempts(spec().id()).unwrap();
+        let states: Vec<_> =
+            attempts.iter().map(|a| (a.attempt.0, a.state.as_str(), a.detail.as_deref())).collect();
+        assert_eq!(
+            states,
+            [(1, "lost", Some("the lease ran out")), (2, "released", None), (3, "running", None)]
+        );
+        assert_eq!(attempts[0].ended_ms, Some(7));
+        assert_eq!(subject.read().attempted(None, 10).unwrap().len(), 1);
+        assert!(subject.read().attempted(Some(spec().id()), 10).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn conflicts_are_counted() {
+    for_every_store(|subject| {
+        begin(subject);
+        let conflict =
+            Event::ResultConflicted { trial: spec().id(), attempt: Attempt(1), digest: Digest([1; 32]) };
+        commit(subject, vec![conflict], vec![]);
+        assert_eq!(subject.read().conflicts().unwrap(), 1);
+    });
+}
+
+#[test]
+fn one_process_writes_and_the_next_says_who_is_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(SqliteReader::open(folder.path()), Err(StoreError::Absent { .. })));
+    let store = SqliteStore::open(folder.path()).unwrap();
+    assert!(SqliteStore::is_in_use(folder.path()));
+    assert!(matches!(SqliteStore::open(folder.path()), Err(StoreError::InUse { .. })));
+    drop(store);
+    assert!(!SqliteStore::is_in_use(folder.path()));
+    assert!(SqliteStore::open(folder.path()).is_ok());
+}
+
+#[test]
+fn a_file_that_is_no_store_is_said_to_be_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("store.sqlite"),
+        "this is no database, whatever its name says".repeat(100),
+    )
+    .unwrap();
+    assert!(matches!(SqliteStore::open(folder.path()), Err(StoreError::Damaged { .. })));
+    assert!(matches!(SqliteReader::open(folder.path()), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(folder.path()).unwrap());
+    let connection = rusqlite::Connection::open(folder.path().join("store.sqlite")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let refused = SqliteStore::open(folder.path());
+    assert!(matches!(refused, Err(StoreError::TooNew { found: 99, .. })));
+    assert!(matches!(SqliteReader::open(folder.path()), Err(StoreError::TooNew { found: 99, .. })));
+}

@@ -1,0 +1,229 @@
+//! The store as a model: what every other store has to behave like. Ends with the process.
+
+use super::{
+    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredSweep,
+    StoredTrial,
+};
+use crate::core::{AttemptEnding, Event, Moment, TrialEnd};
+use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
+use gridsweep_common::metric::{EpochMetrics, Outcome};
+use gridsweep_common::trial::{Failure, TrialSpec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything in ordered maps.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    term: Term,
+    sweeps: BTreeMap<SweepId, StoredSweep>,
+    trials: BTreeMap<TrialId, MemoryTrial>,
+    previews: BTreeMap<(TrialId, Attempt, u32), EpochMetrics>,
+    conflicts: u64,
+}
+
+#[derive(Debug)]
+struct MemoryTrial {
+    spec: Arc<TrialSpec>,
+    attempts: BTreeMap<Attempt, (StoredAttempt, Option<AttemptEnding>)>,
+    end: Option<TrialEnd>,
+    digest: Option<Digest>,
+    failure: Option<Failure>,
+    outcome: Option<Arc<Outcome>>,
+}
+
+impl MemoryStore {
+    fn keep(&mut self, event: &Event, at_ms: i64) {
+        match event {
+            Event::SweepSubmitted { sweep, open } => {
+                let (name, frozen) = (open.sweep.name.clone(), open.frozen.clone());
+                self.sweeps.insert(*sweep, StoredSweep { id: *sweep, name, frozen, submitted_ms: at_ms });
+            }
+            Event::AttemptLeased { fence, spec, worker_name, .. } => {
+                self.keep_lease(*fence, spec, worker_name, at_ms)
+            }
+            Event::AttemptEnded { trial, attempt, ending } => {
+                self.keep_attempt_end(*trial, *attempt, ending, at_ms)
+            }
+            Event::TrialFinished { trial, end, digest } => {
+                if let Some(trial) = self.trials.get_mut(trial) {
+                    (trial.end, trial.digest, trial.failure) = (Some(*end), Some(*digest), None);
+                }
+            }
+            Event::TrialFailed { trial, failure } => {
+                if let Some(trial) = self.trials.get_mut(trial) {
+                    (trial.end, trial.failure) = (Some(TrialEnd::Failed), Some(failure.clone()));
+                }
+            }
+            Event::ResultConflicted { .. } => self.conflicts += 1,
+            Event::SweepActivated { .. }
+            | Event::CursorAdvanced { .. }
+            | Event::WorkerJoined { .. }
+            | Event::WorkerSeen { .. }
+            | Event::WorkerLeft { .. }
+            | Event::DrainBegun => {}
+        }
+    }
+
+    fn keep_lease(&mut self, fence: Fence, spec: &Arc<TrialSpec>, worker: &str, at_ms: i64) {
+        let trial = self.trials.entry(fence.trial).or_insert_with(|| MemoryTrial {
+            spec: Arc::clone(spec),
+            attempts: BTreeMap::new(),
+            end: None,
+            digest: None,
+            failure: None,
+            outcome: None,
+        });
+        let attempt = StoredAttempt {
+            attempt: fence.attempt,
+            term: fence.term,
+            worker: worker.to_owned(),
+            state: "running".to_owned(),
+            failure: None,
+            detail: None,
+            started_ms: at_ms,
+            ended_ms: None,
+        };
+        trial.attempts.insert(fence.attempt, (attempt, None));
+    }
+
+    fn keep_attempt_end(&mut self, trial: TrialId, attempt: Attempt, ending: &AttemptEnding, at_ms: i64) {
+        let Some(trial) = self.trials.get_mut(&trial) else { return };
+        let Some((stored, end)) = trial.attempts.get_mut(&attempt) else { return };
+        let row = super::rows::attempt_end(ending);
+        stored.state = row.state.to_owned();
+        stored.failure = row.failure.map(str::to_owned);
+        stored.detail = row.detail.map(str::to_owned);
+        stored.ended_ms = Some(at_ms);
+        *end = Some(ending.clone());
+    }
+
+    fn events_of(id: TrialId, trial: &MemoryTrial) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (attempt, (stored, ending)) in &trial.attempts {
+            events.push(Event::AttemptLeased {
+                fence: Fence { term: stored.term, trial: id, attempt: *attempt },
+                spec: Arc::clone(&trial.spec),
+                worker: WorkerId(0),
+                worker_name: stored.worker.clone(),
+                expires: Moment(0),
+            });
+            if let Some(ending) = ending {
+                events.push(Event::AttemptEnded { trial: id, attempt: *attempt, ending: ending.clone() });
+            }
+        }
+        match (trial.end, trial.digest, &trial.failure) {
+            (Some(end), Some(digest), _) => events.push(Event::TrialFinished { trial: id, end, digest }),
+            (Some(_), None, Some(failure)) => {
+                events.push(Event::TrialFailed { trial: id, failure: failure.clone() });
+            }
+            _ => {}
+        }
+        events
+    }
+
+    fn from_behind(&self, after: Option<TrialId>) -> impl Iterator<Item = (&TrialId, &MemoryTrial)> {
+        self.trials.iter().filter(move |(id, _)| after.is_none_or(|after| **id > after))
+    }
+}
+
+impl Store for MemoryStore {
+    fn begin_term(&mut self) -> Result<Term, StoreError> {
+        self.term = Term(self.term.0 + 1);
+        Ok(self.term)
+    }
+
+    fn load(&mut self) -> Result<Vec<Event>, StoreError> {
+        let mut events = Vec::new();
+        for sweep in self.sweeps.values() {
+            let open = sweep.frozen.clone().open().expect("it was opened before it was stored");
+            events.push(Event::SweepSubmitted { sweep: sweep.id, open: Arc::new(open) });
+        }
+        events.extend(self.trials.iter().flat_map(|(id, trial)| Self::events_of(*id, trial)));
+        Ok(events)
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        if batch.term != self.term {
+            return Err(StoreError::Superseded { current: self.term, own: batch.term });
+        }
+        for event in &batch.events {
+            self.keep(event, batch.at_ms);
+        }
+        for Preview { trial, attempt, metrics } in &batch.previews {
+            if self.trials.get(trial).is_some_and(|trial| trial.outcome.is_none()) {
+                self.previews.insert((*trial, *attempt, metrics.epoch), *metrics);
+            }
+        }
+        for record in &batch.records {
+            if let Some(trial) = self.trials.get_mut(&record.trial) {
+                trial.outcome = Some(Arc::clone(&record.outcome));
+            }
+            self.previews.retain(|(trial, _, _), _| *trial != record.trial);
+        }
+        Ok(())
+    }
+}
+
+impl Reader for MemoryStore {
+    fn sweeps(&self) -> Result<Vec<StoredSweep>, StoreError> {
+        Ok(self.sweeps.values().cloned().collect())
+    }
+
+    fn ended(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
+        let ended = self.from_behind(after).filter_map(|(id, trial)| {
+            Some(StoredTrial {
+                id: *id,
+                spec: (*trial.spec).clone(),
+                end: trial.end?,
+                failure: trial.failure.clone(),
+                summary: trial.outcome.as_ref().map(|outcome| outcome.summary()),
+            })
+        });
+        Ok(ended.take(limit).collect())
+    }
+
+    fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
+        let Some(state) = self.trials.get(&trial) else { return Ok(Vec::new()) };
+        if let Some(outcome) = &state.outcome {
+            return Ok(outcome.epochs.clone());
+        }
+        let Some(&last) = state.attempts.keys().next_back() else { return Ok(Vec::new()) };
+        Ok(self
+            .previews
+            .range((trial, last, 0)..=(trial, last, u32::MAX))
+            .map(|(_, metrics)| *metrics)
+            .collect())
+    }
+
+    fn attempts(&self, trial: TrialId) -> Result<Vec<StoredAttempt>, StoreError> {
+        let attempts = self.trials.get(&trial).into_iter().flat_map(|trial| trial.attempts.values());
+        Ok(attempts.map(|(attempt, _)| attempt.clone()).collect())
+    }
+
+    fn running(&self) -> Result<Vec<RunningAttempt>, StoreError> {
+        let mut running = Vec::new();
+        for (id, trial) in &self.trials {
+            for (attempt, _) in trial.attempts.values().filter(|(_, ending)| ending.is_none()) {
+                let reported = (*id, attempt.attempt, 0)..=(*id, attempt.attempt, u32::MAX);
+                running.push(RunningAttempt {
+                    id: *id,
+                    spec: (*trial.spec).clone(),
+                    attempt: attempt.clone(),
+                    last_epoch: self.previews.range(reported).next_back().map(|(_, metrics)| *metrics),
+                });
+            }
+        }
+        Ok(running)
+    }
+
+    fn attempted(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<AttemptedTrial>, StoreError> {
+        let attempted = self
+            .from_behind(after)
+            .map(|(id, trial)| AttemptedTrial { id: *id, spec: (*trial.spec).clone() });
+        Ok(attempted.take(limit).collect())
+    }
+
+    fn conflicts(&self) -> Result<u64, StoreError> {
+        Ok(self.conflicts)
+    }
+}

@@ -1,0 +1,260 @@
+//! Events and results as plain rows, and rows as events and results.
+
+use super::{StoreError, StoredAttempt};
+use crate::core::{AttemptEnding, TrialEnd};
+use gridsweep_common::choice::Choices;
+use gridsweep_common::data::{Pick, Validation};
+use gridsweep_common::id::{Attempt, Digest, Term, TrialId};
+use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, Summary};
+use gridsweep_common::seed::SeedKey;
+use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
+use rusqlite::types::Type;
+use rusqlite::{Row, ToSql};
+use serde::de::DeserializeOwned;
+use std::str::FromStr;
+
+/// The columns of `attempt` that say how it ended.
+pub(super) struct AttemptEnd<'a> {
+    pub(super) state: &'static str,
+    pub(super) failure: Option<&'static str>,
+    pub(super) detail: Option<&'a str>,
+}
+
+/// Writes an attempt's end as columns.
+pub(super) fn attempt_end(ending: &AttemptEnding) -> AttemptEnd<'_> {
+    let of = |state| AttemptEnd { state, failure: None, detail: None };
+    match ending {
+        AttemptEnding::Finished => of("finished"),
+        AttemptEnding::Released => of("released"),
+        AttemptEnding::Superseded => of("superseded"),
+        AttemptEnding::Lost(reason) => AttemptEnd { detail: Some(reason), ..of("lost") },
+        AttemptEnding::Failed(failure) => {
+            AttemptEnd { failure: Some(failure.kind.name()), detail: Some(&failure.detail), ..of("failed") }
+        }
+    }
+}
+
+/// Reads an attempt's end; `None` while it runs.
+pub(super) fn read_attempt_end(stored: &StoredAttempt) -> Result<Option<AttemptEnding>, String> {
+    let detail = || stored.detail.clone().unwrap_or_default();
+    Ok(Some(match stored.state.as_str() {
+        "running" => return Ok(None),
+        "finished" => AttemptEnding::Finished,
+        "released" => AttemptEnding::Released,
+        "superseded" => AttemptEnding::Superseded,
+        "lost" => AttemptEnding::Lost(detail()),
+        "failed" => {
+            let kind = stored.failure.as_deref().and_then(FailureKind::from_name);
+            let kind =
+                kind.ok_or_else(|| format!("a failed attempt of no known kind: {:?}", stored.failure))?;
+            AttemptEnding::Failed(Failure { kind, detail: detail() })
+        }
+        other => return Err(format!("an attempt in state \"{other}\"")),
+    }))
+}
+
+/// The columns of `trial` that say what it computes, in the order of [`read_spec`].
+pub(super) const SPEC_COLUMNS: &str =
+    "choices, seed_root, replicate, data, validation_fraction, validation_pick, numerics";
+
+/// Writes what a trial computes, in the order of [`SPEC_COLUMNS`].
+pub(super) fn spec_columns(spec: &TrialSpec) -> [Box<dyn ToSql>; 7] {
+    [
+        Box::new(spec.choices.to_json().to_string()),
+        Box::new(spec.seed.root.to_string()),
+        Box::new(spec.seed.replicate),
+        Box::new(spec.data.to_string()),
+        Box::new(spec.validation.fraction),
+        Box::new(pick_name(spec.validation.pick)),
+        Box::new(spec.numerics),
+    ]
+}
+
+fn pick_name(pick: Pick) -> &'static str {
+    match pick {
+        Pick::Random => "random",
+        Pick::Last => "last",
+    }
+}
+
+/// Reads what a trial computes from the columns that begin at `first`.
+pub(super) fn read_spec(row: &Row<'_>, first: usize) -> rusqlite::Result<TrialSpec> {
+    let json: serde_json::Value = json(row, first)?;
+    let choices = Choices::from_json(&json).ok_or_else(|| wrong(first, "choices that are no table"))?;
+    let pick = match row.get_ref(first + 5)?.as_str()? {
+        "random" => Pick::Random,
+        "last" => Pick::Last,
+        other => return Err(wrong(first + 5, &format!("an unknown pick \"{other}\""))),
+    };
+    Ok(TrialSpec {
+        choices,
+        seed: SeedKey { root: parsed(row, first + 1)?, replicate: row.get(first + 2)? },
+        data: parsed(row, first + 3)?,
+        validation: Validation { fraction: row.get(first + 4)?, pick },
+        numerics: row.get(first + 6)?,
+    })
+}
+
+/// The columns of `attempt`, in the order of [`read_attempt`].
+pub(super) const ATTEMPT_COLUMNS: &str = "number, term, worker, state, failure, detail, started_ms, ended_ms";
+
+/// Reads an attempt from the columns that begin at `first`.
+pub(super) fn read_attempt(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredAttempt> {
+    Ok(StoredAttempt {
+        attempt: Attempt(row.get(first)?),
+        term: Term(row.get::<_, i64>(first + 1)?.cast_unsigned()),
+        worker: row.get(first + 2)?,
+        state: row.get(first + 3)?,
+        failure: row.get(first + 4)?,
+        detail: row.get(first + 5)?,
+        started_ms: row.get(first + 6)?,
+        ended_ms: row.get(first + 7)?,
+    })
+}
+
+/// The columns of `epoch` and `preview`, in the order of [`read_epoch`].
+pub(super) const EPOCH_COLUMNS: &str = "epoch, learning_rate, training_objective, training_loss, training_accuracy, \
+                                        validation_loss, validation_accuracy";
+
+/// Writes an epoch, in the order of [`EPOCH_COLUMNS`].
+pub(super) fn epoch_columns(metrics: &EpochMetrics) -> [&dyn ToSql; 7] {
+    [
+        &metrics.epoch,
+        &metrics.learning_rate,
+        &metrics.training_objective,
+        &metrics.training_loss,
+        &metrics.training_accuracy,
+        &metrics.validation_loss,
+        &metrics.validation_accuracy,
+    ]
+}
+
+/// Reads an epoch from the columns that begin at `first`.
+pub(super) fn read_epoch(row: &Row<'_>, first: usize) -> rusqlite::Result<EpochMetrics> {
+    Ok(EpochMetrics {
+        epoch: row.get(first)?,
+        learning_rate: row.get(first + 1)?,
+        training_objective: row.get(first + 2)?,
+        training_loss: row.get(first + 3)?,
+        training_accuracy: row.get(first + 4)?,
+        validation_loss: row.get(first + 5)?,
+        validation_accuracy: row.get(first + 6)?,
+    })
+}
+
+/// The columns of `result` that make a [`Summary`], in the order of [`read_summary`].
+pub(super) const SUMMARY_COLUMNS: &str = "ending, epochs, min_training_objective, min_training_loss, \
+     min_validation_loss, numerics, validation_loss, test_loss, test_accuracy, confusion, weights_digest, matrices";
+
+/// Writes a summary, in the order of [`SUMMARY_COLUMNS`].
+pub(super) fn summary_columns(summary: &Summary) -> [Box<dyn ToSql>; 12] {
+    let evaluation = summary.evaluation.as_ref();
+    [
+        Box::new(TrialEnd::from(summary.ending).name()),
+        Box::new(summary.epochs),
+        Box::new(summary.min_training_objective),
+        Box::new(summary.min_training_loss),
+        Box::new(summary.min_validation_loss),
+        Box::new(summary.numerics),
+        Box::new(evaluation.map(|e| e.validation_loss)),
+        Box::new(evaluation.map(|e| e.test_loss)),
+        Box::new(evaluation.map(|e| e.test_accuracy)),
+        Box::new(evaluation.map(|e| to_json(&e.confusion))),
+        Box::new(evaluation.map(|e| e.weights_digest.to_string())),
+        Box::new(evaluation.map(|e| to_json(&e.matrices))),
+    ]
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("plain data is valid JSON")
+}
+
+impl From<Ending> for TrialEnd {
+    fn from(ending: Ending) -> TrialEnd {
+        match ending {
+            Ending::Succeeded => TrialEnd::Succeeded,
+            Ending::Diverged => TrialEnd::Diverged,
+        }
+    }
+}
+
+/// Reads a summary from the columns that begin at `first`; `None` where the trial has no result.
+pub(super) fn read_summary(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Summary>> {
+    let Some(ending) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
+    let ending = match TrialEnd::from_name(&ending) {
+        Some(TrialEnd::Succeeded) => Ending::Succeeded,
+        Some(TrialEnd::Diverged) => Ending::Diverged,
+        _ => return Err(wrong(first, &format!("a result that ended as \"{ending}\""))),
+    };
+    Ok(Some(Summary {
+        ending,
+        epochs: row.get(first + 1)?,
+        min_training_objective: row.get(first + 2)?,
+        min_training_loss: row.get(first + 3)?,
+        min_validation_loss: row.get(first + 4)?,
+        numerics: row.get(first + 5)?,
+        evaluation: if ending == Ending::Succeeded { Some(read_evaluation(row, first + 6)?) } else { None },
+    }))
+}
+
+fn read_evaluation(row: &Row<'_>, first: usize) -> rusqlite::Result<Evaluation> {
+    let matrices: Vec<MatrixSummary> = json(row, first + 5)?;
+    Ok(Evaluation {
+        validation_loss: row.get(first)?,
+        test_loss: row.get(first + 1)?,
+        test_accuracy: row.get(first + 2)?,
+        confusion: json(row, first + 3)?,
+        matrices,
+        weights_digest: parsed::<Digest>(row, first + 4)?,
+    })
+}
+
+/// Reads how a trial ended from the columns `state, failure, failure_detail` that begin at `first`; `None` before that.
+pub(super) fn read_end(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<(TrialEnd, Option<Failure>)>> {
+    let state: String = row.get(first)?;
+    let Some(end) = TrialEnd::from_name(&state) else { return Ok(None) };
+    let Some(kind) = row.get::<_, Option<String>>(first + 1)? else { return Ok(Some((end, None))) };
+    let kind =
+        FailureKind::from_name(&kind).ok_or_else(|| wrong(first + 1, &format!("a failure \"{kind}\"")))?;
+    let detail = row.get::<_, Option<String>>(first + 2)?.unwrap_or_default();
+    Ok(Some((end, Some(Failure { kind, detail }))))
+}
+
+/// Reads a trial's id.
+pub(super) fn read_id(row: &Row<'_>, column: usize) -> rusqlite::Result<TrialId> {
+    parsed(row, column)
+}
+
+/// Reads a text column as what it stands for.
+pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    text.parse().map_err(|_| wrong(column, &format!("\"{text}\"")))
+}
+
+/// Reads a text column as JSON.
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| wrong(column, &error.to_string()))
+}
+
+fn wrong(column: usize, what: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.to_owned().into())
+}
+
+/// Names what SQLite says as something that can be acted on.
+pub(super) fn store_error(path: &std::path::Path, source: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let path = path.to_owned();
+    match &source {
+        rusqlite::Error::FromSqlConversionFailure(_, _, what) => {
+            StoreError::Damaged { what: what.to_string(), path }
+        }
+        error => match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StoreError::Full { path },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::Damaged { what: error.to_string(), path }
+            }
+            _ => StoreError::Sqlite { path, source },
+        },
+    }
+}

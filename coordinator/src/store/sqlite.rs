@@ -1,0 +1,486 @@
+//! The store in one SQLite file, `store.sqlite` in the state folder.
+//!
+//! One process writes, and holds `store.lock` while it does; any number read at the same time (WAL), and never block it.
+//! Every commit is an fsync (`synchronous=FULL`): what the coordinator acknowledges survives a power cut.
+
+use super::rows::{self, store_error};
+use super::{
+    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredSweep,
+    StoredTrial, migrations,
+};
+use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
+use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
+use gridsweep_common::id::{Attempt, Fence, SweepId, Term, TrialId, WorkerId};
+use gridsweep_common::metric::EpochMetrics;
+use gridsweep_common::trial::TrialSpec;
+use rusqlite::{
+    Connection, OpenFlags, Row, ToSql, Transaction, TransactionBehavior, params, params_from_iter,
+};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const FILE: &str = "store.sqlite";
+const LOCK: &str = "store.lock";
+
+/// How long a statement waits for a reader that holds up a checkpoint.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The writing side.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+    /// Held for as long as the store is open; the system lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+/// The reading side.
+#[derive(Debug)]
+pub struct SqliteReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl SqliteStore {
+    /// Opens the store in a state folder for writing, making both where they are absent.
+    pub fn open(state: &Path) -> Result<SqliteStore, StoreError> {
+        let folder_error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StoreError::Folder { path, source }
+        };
+        std::fs::create_dir_all(state).map_err(folder_error(state))?;
+        let lock_path = state.join(LOCK);
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(folder_error(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path: state.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(StoreError::Folder { path: lock_path, source }),
+        }
+        let path = state.join(FILE);
+        let mut connection = Connection::open(&path).map_err(|error| store_error(&path, error))?;
+        prepare(&connection).map_err(|error| store_error(&path, error))?;
+        migrations::migrate(&mut connection, &path)?;
+        Ok(SqliteStore { connection, path, _lock: lock })
+    }
+
+    /// Returns whether some process holds the store in this state folder open for writing.
+    pub fn is_in_use(state: &Path) -> bool {
+        File::open(state.join(LOCK))
+            .is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    fn opened(&self, frozen: FrozenSweep) -> Result<Arc<OpenSweep>, StoreError> {
+        frozen.open().map(Arc::new).map_err(|problems| StoreError::Damaged {
+            path: self.path.clone(),
+            what: format!(
+                "a stored sweep does not read: {}",
+                problems.first().map_or("", |p| p.message.as_str())
+            ),
+        })
+    }
+
+    fn damaged(&self, what: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), what }
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+impl Store for SqliteStore {
+    fn begin_term(&mut self) -> Result<Term, StoreError> {
+        let begin = |connection: &mut Connection| -> rusqlite::Result<i64> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute("UPDATE term SET term = term + 1", [])?;
+            let term = transaction.query_row("SELECT term FROM term", [], |row| row.get(0))?;
+            transaction.commit()?;
+            Ok(term)
+        };
+        let term = begin(&mut self.connection).map_err(|error| store_error(&self.path, error))?;
+        Ok(Term(term.cast_unsigned()))
+    }
+
+    fn load(&mut self) -> Result<Vec<Event>, StoreError> {
+        let mut events = Vec::new();
+        for sweep in read_sweeps(&self.connection).map_err(|error| store_error(&self.path, error))? {
+            let open = self.opened(sweep.frozen)?;
+            events.push(Event::SweepSubmitted { sweep: sweep.id, open });
+        }
+        let trials = load_trials(&self.connection).map_err(|error| store_error(&self.path, error))?;
+        for (spec, attempt, is_last, end) in trials {
+            self.push_attempt(&mut events, spec, &attempt)?;
+            if is_last {
+                events.extend(end);
+            }
+        }
+        Ok(events)
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let current = write(&mut self.connection, batch).map_err(|error| store_error(&self.path, error))?;
+        if current != batch.term {
+            return Err(StoreError::Superseded { current, own: batch.term });
+        }
+        Ok(())
+    }
+}
+
+impl SqliteStore {
+    fn push_attempt(
+        &self,
+        events: &mut Vec<Event>,
+        spec: Arc<TrialSpec>,
+        stored: &StoredAttempt,
+    ) -> Result<(), StoreError> {
+        let (trial, attempt) = (spec.id(), stored.attempt);
+        events.push(Event::AttemptLeased {
+            fence: Fence { term: stored.term, trial, attempt },
+            spec,
+            worker: WorkerId(0),
+            worker_name: stored.worker.clone(),
+            expires: Moment(0),
+        });
+        if let Some(ending) = rows::read_attempt_end(stored).map_err(|what| self.damaged(what))? {
+            events.push(Event::AttemptEnded { trial, attempt, ending });
+        }
+        Ok(())
+    }
+}
+
+type LoadedAttempt = (Arc<TrialSpec>, StoredAttempt, bool, Option<Event>);
+
+/// Reads every attempt with its trial, the last one of each trial marked and with the trial's end.
+fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> {
+    let spec = rows::SPEC_COLUMNS;
+    let attempt =
+        rows::ATTEMPT_COLUMNS.split(", ").map(|c| format!("attempt.{c}")).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT {spec}, {attempt}, trial.state, trial.failure, trial.failure_detail, result.digest, \
+         number = max(number) OVER (PARTITION BY trial.id) \
+         FROM trial JOIN attempt ON attempt.trial = trial.id LEFT JOIN result ON result.trial = trial.id \
+         ORDER BY trial.id, number",
+    )
+    .replace("numerics", "trial.numerics");
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([], |row| {
+        let spec = rows::read_spec(row, 0)?;
+        let end = read_trial_end(row, &spec, 15)?;
+        Ok((Arc::new(spec), rows::read_attempt(row, 7)?, row.get(19)?, end))
+    })?;
+    rows.collect()
+}
+
+fn read_trial_end(row: &Row<'_>, spec: &TrialSpec, first: usize) -> rusqlite::Result<Option<Event>> {
+    let Some((end, failure)) = rows::read_end(row, first)? else { return Ok(None) };
+    let trial = spec.id();
+    if let Some(failure) = failure {
+        return Ok(Some(Event::TrialFailed { trial, failure }));
+    }
+    Ok(Some(Event::TrialFinished { trial, end, digest: rows::parsed(row, first + 3)? }))
+}
+
+/// Writes a batch if its term is the store's, and returns the store's term.
+fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<Term> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let current: i64 = transaction.query_row("SELECT term FROM term", [], |row| row.get(0))?;
+    let current = Term(current.cast_unsigned());
+    if current != batch.term {
+        return Ok(current);
+    }
+    for event in &batch.events {
+        write_event(&transaction, event, batch.at_ms)?;
+    }
+    for preview in &batch.previews {
+        write_preview(&transaction, preview)?;
+    }
+    for record in &batch.records {
+        write_record(&transaction, record, batch.at_ms)?;
+    }
+    transaction.commit()?;
+    Ok(current)
+}
+
+fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusqlite::Result<()> {
+    match event {
+        Event::SweepSubmitted { sweep, open } => write_sweep(transaction, *sweep, open, at_ms),
+        Event::AttemptLeased { fence, spec, worker_name, .. } => {
+            write_lease(transaction, *fence, spec, worker_name, at_ms)
+        }
+        Event::AttemptEnded { trial, attempt, ending } => {
+            write_attempt_end(transaction, *trial, *attempt, ending, at_ms)
+        }
+        Event::TrialFinished { trial, end, .. } => write_trial_end(transaction, *trial, *end, None, None),
+        Event::TrialFailed { trial, failure } => {
+            let (kind, detail) = (Some(failure.kind.name()), Some(failure.detail.as_str()));
+            write_trial_end(transaction, *trial, TrialEnd::Failed, kind, detail)
+        }
+        Event::ResultConflicted { trial, attempt, digest } => transaction
+            .prepare_cached("INSERT INTO conflict VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![trial.to_string(), attempt.0, digest.to_string(), at_ms])
+            .map(drop),
+        Event::SweepActivated { .. }
+        | Event::CursorAdvanced { .. }
+        | Event::WorkerJoined { .. }
+        | Event::WorkerSeen { .. }
+        | Event::WorkerLeft { .. }
+        | Event::DrainBegun => Ok(()),
+    }
+}
+
+fn write_sweep(
+    transaction: &Transaction<'_>,
+    sweep: SweepId,
+    open: &OpenSweep,
+    at_ms: i64,
+) -> rusqlite::Result<()> {
+    let frozen = serde_json::to_string(&open.frozen).expect("a frozen sweep is plain data");
+    transaction
+        .prepare_cached(
+            "INSERT INTO sweep (id, name, digest, frozen, submitted_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, frozen = excluded.frozen,
+             submitted_ms = excluded.submitted_ms",
+        )?
+        .execute(params![sweep.0.cast_signed(), open.sweep.name, open.digest().to_string(), frozen, at_ms])
+        .map(drop)
+}
+
+fn write_lease(
+    transaction: &Transaction<'_>,
+    fence: Fence,
+    spec: &TrialSpec,
+    worker: &str,
+    at_ms: i64,
+) -> rusqlite::Result<()> {
+    let id = fence.trial.to_string();
+    let columns = rows::SPEC_COLUMNS;
+    let sql = format!(
+        "INSERT INTO trial (id, state, {columns}) VALUES (?, 'leased', ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET state = 'leased'"
+    );
+    let spec = rows::spec_columns(spec);
+    let values = std::iter::once(&id as &dyn ToSql).chain(spec.iter().map(AsRef::as_ref));
+    transaction.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO attempt (trial, number, term, worker, state, started_ms)
+             VALUES (?1, ?2, ?3, ?4, 'running', ?5)",
+        )?
+        .execute(params![id, fence.attempt.0, fence.term.0.cast_signed(), worker, at_ms])
+        .map(drop)
+}
+
+fn write_attempt_end(
+    transaction: &Transaction<'_>,
+    trial: TrialId,
+    attempt: Attempt,
+    ending: &AttemptEnding,
+    at_ms: i64,
+) -> rusqlite::Result<()> {
+    let (id, end) = (trial.to_string(), rows::attempt_end(ending));
+    transaction
+        .prepare_cached(
+            "UPDATE attempt SET state = ?3, failure = ?4, detail = ?5, ended_ms = ?6 WHERE trial = ?1 AND number = ?2",
+        )?
+        .execute(params![id, attempt.0, end.state, end.failure, end.detail, at_ms])?;
+    transaction
+        .prepare_cached("UPDATE trial SET state = 'pending' WHERE id = ?1 AND state = 'leased'")?
+        .execute([id])
+        .map(drop)
+}
+
+fn write_trial_end(
+    transaction: &Transaction<'_>,
+    trial: TrialId,
+    end: TrialEnd,
+    failure: Option<&str>,
+    detail: Option<&str>,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE trial SET state = ?2, failure = ?3, failure_detail = ?4 WHERE id = ?1")?
+        .execute(params![trial.to_string(), end.name(), failure, detail])
+        .map(drop)
+}
+
+/// Keeps a preview, unless the trial has its result already: messages of a lost attempt may come late.
+fn write_preview(transaction: &Transaction<'_>, preview: &Preview) -> rusqlite::Result<()> {
+    let columns = rows::EPOCH_COLUMNS;
+    let sql = format!(
+        "INSERT INTO preview (trial, attempt, {columns}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+         WHERE EXISTS (SELECT 1 FROM trial WHERE id = ?1) AND NOT EXISTS (SELECT 1 FROM result WHERE trial = ?1)
+         ON CONFLICT DO NOTHING"
+    );
+    let (id, attempt) = (preview.trial.to_string(), preview.attempt.0);
+    let key: [&dyn ToSql; 2] = [&id, &attempt];
+    let values = key.into_iter().chain(rows::epoch_columns(&preview.metrics));
+    transaction.prepare_cached(&sql)?.execute(params_from_iter(values)).map(drop)
+}
+
+fn write_record(transaction: &Transaction<'_>, record: &Record, at_ms: i64) -> rusqlite::Result<()> {
+    let id = record.trial.to_string();
+    let columns = rows::SUMMARY_COLUMNS;
+    let sql = format!(
+        "INSERT INTO result (trial, attempt, digest, recorded_ms, {columns})
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    );
+    let (attempt, digest) = (record.attempt.0, record.outcome.digest().to_string());
+    let key: [&dyn ToSql; 4] = [&id, &attempt, &digest, &at_ms];
+    let summary = rows::summary_columns(&record.outcome.summary());
+    let values = key.into_iter().chain(summary.iter().map(AsRef::as_ref));
+    transaction.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+    transaction.prepare_cached("DELETE FROM preview WHERE trial = ?1")?.execute([&id])?;
+    let columns = rows::EPOCH_COLUMNS;
+    let sql = format!("INSERT INTO epoch (trial, {columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    let mut insert = transaction.prepare_cached(&sql)?;
+    for metrics in &record.outcome.epochs {
+        let values = std::iter::once(&id as &dyn ToSql).chain(rows::epoch_columns(metrics));
+        insert.execute(params_from_iter(values))?;
+    }
+    Ok(())
+}
+
+impl SqliteReader {
+    /// Opens the store in a state folder for reading.
+    pub fn open(state: &Path) -> Result<SqliteReader, StoreError> {
+        let path = state.join(FILE);
+        if !path.exists() {
+            return Err(StoreError::Absent { path: state.to_owned() });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(&path, flags).map_err(|error| store_error(&path, error))?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| store_error(&path, error))?;
+        match migrations::layout(&connection, &path)? {
+            0 => Err(StoreError::Absent { path: state.to_owned() }),
+            _ => Ok(SqliteReader { connection, path }),
+        }
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        parameters: &[&dyn ToSql],
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        rows_of(&self.connection, sql, parameters, read).map_err(|error| store_error(&self.path, error))
+    }
+}
+
+fn rows_of<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[&dyn ToSql],
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_map(parameters, read)?.collect()
+}
+
+fn read_sweeps(connection: &Connection) -> rusqlite::Result<Vec<StoredSweep>> {
+    rows_of(connection, "SELECT id, name, frozen, submitted_ms FROM sweep ORDER BY id", &[], |row| {
+        Ok(StoredSweep {
+            id: SweepId(row.get::<_, i64>(0)?.cast_unsigned()),
+            name: row.get(1)?,
+            frozen: rows::json(row, 2)?,
+            submitted_ms: row.get(3)?,
+        })
+    })
+}
+
+/// Returns the text that sorts before every id, or the id itself.
+fn key(after: Option<TrialId>) -> String {
+    after.map_or_else(String::new, |id| id.to_string())
+}
+
+impl Reader for SqliteReader {
+    fn sweeps(&self) -> Result<Vec<StoredSweep>, StoreError> {
+        read_sweeps(&self.connection).map_err(|error| store_error(&self.path, error))
+    }
+
+    fn ended(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
+        let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
+        let summary = rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics");
+        let sql = format!(
+            "SELECT id, {spec}, state, failure, failure_detail, {summary}
+             FROM trial LEFT JOIN result ON result.trial = trial.id
+             WHERE id > ?1 AND state IN ('succeeded', 'diverged', 'failed', 'cancelled') ORDER BY id LIMIT ?2"
+        );
+        self.rows(&sql, &[&key(after), &(limit as i64)], |row| {
+            let end = rows::read_end(row, 8)?;
+            let (end, failure) = end.ok_or(rusqlite::Error::InvalidQuery)?;
+            Ok(StoredTrial {
+                id: rows::read_id(row, 0)?,
+                spec: rows::read_spec(row, 1)?,
+                end,
+                failure,
+                summary: rows::read_summary(row, 11)?,
+            })
+        })
+    }
+
+    fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
+        let columns = rows::EPOCH_COLUMNS;
+        let sql = format!("SELECT {columns} FROM epoch WHERE trial = ?1 ORDER BY epoch");
+        let epochs = self.rows(&sql, &[&trial.to_string()], |row| rows::read_epoch(row, 0))?;
+        if !epochs.is_empty() {
+            return Ok(epochs);
+        }
+        let sql = format!(
+            "SELECT {columns} FROM preview WHERE trial = ?1
+             AND attempt = (SELECT max(number) FROM attempt WHERE trial = ?1) ORDER BY epoch"
+        );
+        self.rows(&sql, &[&trial.to_string()], |row| rows::read_epoch(row, 0))
+    }
+
+    fn attempts(&self, trial: TrialId) -> Result<Vec<StoredAttempt>, StoreError> {
+        let sql = format!("SELECT {} FROM attempt WHERE trial = ?1 ORDER BY number", rows::ATTEMPT_COLUMNS);
+        self.rows(&sql, &[&trial.to_string()], |row| rows::read_attempt(row, 0))
+    }
+
+    fn running(&self) -> Result<Vec<RunningAttempt>, StoreError> {
+        let attempt =
+            rows::ATTEMPT_COLUMNS.replace("state", "attempt.state").replace("failure", "attempt.failure");
+        let sql = format!(
+            "SELECT trial.id, {}, {attempt} FROM attempt JOIN trial ON trial.id = attempt.trial
+             WHERE attempt.state = 'running' ORDER BY attempt.trial, number",
+            rows::SPEC_COLUMNS
+        );
+        let mut running = self.rows(&sql, &[], |row| {
+            let (spec, attempt) = (rows::read_spec(row, 1)?, rows::read_attempt(row, 8)?);
+            Ok(RunningAttempt { id: rows::read_id(row, 0)?, spec, attempt, last_epoch: None })
+        })?;
+        let last = format!(
+            "SELECT {} FROM preview WHERE trial = ?1 AND attempt = ?2 ORDER BY epoch DESC LIMIT 1",
+            rows::EPOCH_COLUMNS
+        );
+        for running in &mut running {
+            let (id, attempt) = (running.id.to_string(), running.attempt.attempt.0);
+            running.last_epoch = self.rows(&last, &[&id, &attempt], |row| rows::read_epoch(row, 0))?.pop();
+        }
+        Ok(running)
+    }
+
+    fn attempted(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<AttemptedTrial>, StoreError> {
+        let sql = format!("SELECT id, {} FROM trial WHERE id > ?1 ORDER BY id LIMIT ?2", rows::SPEC_COLUMNS);
+        self.rows(&sql, &[&key(after), &(limit as i64)], |row| {
+            Ok(AttemptedTrial { id: rows::read_id(row, 0)?, spec: rows::read_spec(row, 1)? })
+        })
+    }
+
+    fn conflicts(&self) -> Result<u64, StoreError> {
+        let counts = self.rows("SELECT count(*) FROM conflict", &[], |row| row.get::<_, i64>(0))?;
+        Ok(counts.first().map_or(0, |count| count.cast_unsigned()))
+    }
+}
