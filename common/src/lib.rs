@@ -18,5 +18,7 @@ pub mod catalogue;
 pub mod choice;
 pub mod id;
 pub mod metric;
+pub mod report;
 pub mod seed;
+pub mod stats;
 pub mod table;

@@ -1,0 +1,1 @@
+//! One set of cells for the tests of tables and formats.
