@@ -223,8 +223,8 @@ impl StudentT {
     }
 }
 
-/// Returns base^exponent for `base` within 0 … 1: by repeated squaring where the exponent is whole, since `powi` and `powf` give other
-/// bits on other machines.
+/// Returns base^exponent for `base` within 0 … 1: by repeated squaring where the exponent is whole, since `powi` and
+/// `powf` give other bits on other machines.
 fn power(base: f64, exponent: f64) -> f64 {
     if exponent.fract() != 0.0 {
         return base.powf(exponent);

@@ -83,8 +83,6 @@ pub struct Table {
     /// What a reader must know to read the cells, a sentence each. How marks look is the format's own: see
     /// [`Table::legend`].
     pub notes: Vec<String>,
-    /// How many cells the best was picked from: the most over the metrics. 0 where nothing is marked.
-    pub compared: usize,
 }
 
 /// What a row or a group of columns has for one setting.

@@ -1,5 +1,6 @@
 //! The sentences under a table, without which its cells cannot be read.
 
+use super::mark::Comparison;
 use super::{Counts, Mark, Measurement, Table};
 
 /// With more cells than this, a caption warns that the best of many looks better than it is. The expected largest of
@@ -40,10 +41,10 @@ impl Table {
 }
 
 /// Returns the notes that this table needs, and no others.
-pub(super) fn of(table: &Table) -> Vec<String> {
+pub(super) fn of(table: &Table, comparison: Comparison) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(how_values_are_made(table));
-    notes.extend(how_the_best_was_picked(table));
+    notes.extend(how_the_best_was_picked(comparison));
     let any = |state: fn(&Counts) -> usize| table.cells().any(|cell| state(&cell.counts) > 0);
     let part = |(counts, m): (Counts, &Measurement)| m.summary.is_some_and(|s| s.n < counts.planned);
     if table.measurements().any(part) {
@@ -79,19 +80,52 @@ fn how_values_are_made(table: &Table) -> Option<String> {
     })
 }
 
-fn how_the_best_was_picked(table: &Table) -> Vec<String> {
+fn how_the_best_was_picked(comparison: Comparison) -> Vec<String> {
     let mut notes = Vec::new();
-    if table.compared == 0 {
-        return notes;
+    if comparison.judged == 0 && comparison.unjudged > 0 {
+        notes.push("whether cells differ from the best takes two replicates to judge".to_owned());
+    } else if comparison.unjudged > 0 {
+        notes.push("cells with fewer than two replicates in common with the best are not judged".to_owned());
     }
-    if table.measurements().all(|(_, measurement)| measurement.summary.is_none_or(|s| s.n < 2)) {
-        notes.push("no difference between cells can be judged from one replicate".to_owned());
-    }
-    if table.compared > MANY_CELLS {
+    if comparison.cells > MANY_CELLS {
         notes.push(format!(
             "the best of {} cells is picked by the same replicates that it is reported with: its mean is optimistic",
-            table.compared
+            comparison.cells
         ));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{cell, cells, spec, succeeded, table};
+    use super::super::{Replicate, build};
+
+    fn notes_of(cells: usize, replicates: usize) -> String {
+        let replicates: Vec<Replicate> =
+            (0..replicates).map(|r| succeeded(0.9 + r as f64 / 100.0, 10, &[0.5, 0.5])).collect();
+        let cells: Vec<_> =
+            (0..cells).map(|c| cell("l1", Some(c as f64), "relu", &[8.0], replicates.clone())).collect();
+        build(&spec(), &cells).legend("*", "~").join("\n")
+    }
+
+    #[test]
+    fn a_note_stands_where_it_is_needed_and_only_there() {
+        assert!(!notes_of(10, 3).contains("optimistic"));
+        assert!(notes_of(11, 3).contains("best of 11 cells"));
+        assert!(notes_of(2, 1).contains("takes two replicates"));
+        assert!(!notes_of(2, 2).contains("takes two replicates"));
+        assert!(!notes_of(1, 3).contains("*:"));
+        for word in ["failed:", "diverged:", "…:", "(2/3)", "undefined:"] {
+            assert!(!notes_of(3, 3).contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_cell_that_shares_too_few_replicates_with_the_best_is_said_to_be_unjudged() {
+        assert!(table().notes.iter().any(|note| note.contains("not judged")));
+        let complete: Vec<_> =
+            cells().into_iter().filter(|cell| cell.replicates.len() == 3).take(1).collect();
+        assert!(!build(&spec(), &complete).notes.iter().any(|note| note.contains("not judged")));
+    }
 }

@@ -111,3 +111,72 @@ fn remark_alone(counts: &Counts, measurement: &Measurement) -> String {
     }
     causes(counts, measurement).join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{cell, diverged, succeeded};
+    use super::super::{Replicate, TableSpec, build};
+    use super::*;
+    use crate::table::Column;
+
+    const ACCURACY: Quantity = Quantity::Metric(Metric::TestAccuracy);
+
+    fn written(mean: f64, half_width: f64, quantity: Quantity) -> String {
+        number(&Summary { n: 3, mean, half_width: Some(half_width) }, quantity)
+    }
+
+    #[test]
+    fn decimals_follow_the_half_width_within_bounds() {
+        let cases = [
+            (0.98123, 0.00071, "0.9812 ±0.0007"),
+            (0.98123, 0.0123, "0.981 ±0.012"),
+            (0.98123, 0.123, "0.98 ±0.12"),
+            (0.98123, 12.3, "0.98 ±12.30"),
+            (0.98123, 0.0996, "0.98 ±0.10"),
+            (0.98123, 0.0, "0.9812 ±0.0000"),
+            (0.98123, 0.00001, "0.9812 ±<0.0001"),
+            (0.0, 0.0, "0.0000 ±0.0000"),
+            (0.00002, 0.00001, "2.00e-5 ±1.0e-5"),
+            (12_345_678.0, 1234.0, "1.23e7 ±1.2e3"),
+        ];
+        for (mean, half_width, text) in cases {
+            assert_eq!(written(mean, half_width, ACCURACY), text);
+        }
+        assert_eq!(written(29.333, 1.2345, Quantity::Metric(Metric::Epochs)), "29.3 ±1.2");
+        assert_eq!(number(&Summary { n: 1, mean: 0.5, half_width: None }, ACCURACY), "0.5000");
+    }
+
+    fn text(replicates: Vec<Replicate>) -> (String, String) {
+        let spec = TableSpec {
+            rows: Vec::new(),
+            columns: Vec::new(),
+            cells: vec![Column::Metric(Metric::TestAccuracy)],
+        };
+        let table = build(&spec, &[cell("l1", None, "relu", &[8.0], replicates)]);
+        let cell = table.rows[0].cells[0].as_ref().unwrap();
+        let text = EntryText::of(cell, &cell.entries[0], ACCURACY);
+        (text.value, text.remark)
+    }
+
+    #[test]
+    fn every_replicate_without_a_value_is_named() {
+        let good = || succeeded(0.9, 5, &[]);
+        let infinite = || succeeded(f64::INFINITY, 5, &[]);
+        let (missing, pending) = (|| Replicate::Missing, || Replicate::Pending);
+        let cases = [
+            (vec![good()], "0.9000", ""),
+            (vec![good(), good()], "0.9000 ±0.0000", ""),
+            (vec![good(), good(), missing()], "0.9000 ±0.0000", "(2/3, 1 failed)"),
+            (vec![good(), good(), pending()], "0.9000 ±0.0000", "(2/3, …)"),
+            (vec![good(), diverged(2), missing()], "0.9000", "(1/3, 1 diverged, 1 failed)"),
+            (vec![good(), infinite()], "0.9000", "(1/2, 1 undefined)"),
+            (vec![missing(), missing()], "", "failed"),
+            (vec![diverged(2), diverged(2)], "", "2 diverged"),
+            (vec![diverged(2), missing(), pending()], "", "1 diverged, 1 failed, …"),
+            (vec![pending(), pending()], "", "…"),
+        ];
+        for (replicates, value, remark) in cases {
+            assert_eq!(text(replicates), (value.to_owned(), remark.to_owned()));
+        }
+    }
+}
