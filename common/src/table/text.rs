@@ -34,24 +34,31 @@ impl EntryText {
 }
 
 /// Writes mean and half-width with the same decimals: so many that the half-width has two significant digits, within
-/// the bounds of the quantity. A half-width that would read as 0 and is not is written `±<0.0001`, a mean that would, or
-/// that is huge, with its exponent.
+/// the bounds of the quantity. Nothing rounds to 0 unseen: a half-width that would is written `±<0.0001`, and where the
+/// mean would too, or is huge, both have exponents.
 pub fn number(summary: &Summary, quantity: Quantity) -> String {
     let (least, most) = decimals(quantity);
-    let mean = summary.mean;
-    let reads_as_zero = |value: f64, decimals: usize| {
-        value != 0.0 && format!("{:.*}", decimals, value.abs()).bytes().all(|b| b == b'0' || b == b'.')
-    };
-    if reads_as_zero(mean, most) || mean.abs() >= 1e6 {
-        let half_width = summary.half_width.map(|half_width| format!(" ±{half_width:.1e}"));
+    let Summary { mean, half_width, .. } = *summary;
+    let tiny = vanishes(mean, most) && half_width.is_none_or(|h| h == 0.0 || vanishes(h, most));
+    if tiny || mean.abs() >= EXPONENT_FROM {
+        let half_width = half_width.map(|half_width| format!(" ±{half_width:.1e}"));
         return format!("{mean:.2e}{}", half_width.unwrap_or_default());
     }
-    let Some(half_width) = summary.half_width else { return format!("{mean:.most$}") };
+    let Some(half_width) = half_width else { return format!("{mean:.most$}") };
     let decimals = decimals_for_two_digits(half_width).clamp(least, most);
-    if reads_as_zero(half_width, decimals) {
+    if vanishes(half_width, decimals) {
         return format!("{mean:.decimals$} ±<{:.decimals$}", smallest(decimals));
     }
     format!("{mean:.decimals$} ±{half_width:.decimals$}")
+}
+
+/// Means from here on are written with an exponent: a diverging objective can have 38 digits.
+const EXPONENT_FROM: f64 = 1e6;
+
+/// Returns whether a value that is not 0 reads as 0 with so many decimals.
+fn vanishes(value: f64, decimals: usize) -> bool {
+    let text = format!("{:.*}", decimals, value.abs());
+    value != 0.0 && text.bytes().all(|byte| byte == b'0' || byte == b'.')
 }
 
 /// Returns the fewest and the most decimals of a quantity. Four resolve one sample of a test set of 10,000.
@@ -137,6 +144,8 @@ mod tests {
             (0.98123, 0.00001, "0.9812 ±<0.0001"),
             (0.0, 0.0, "0.0000 ±0.0000"),
             (0.00002, 0.00001, "2.00e-5 ±1.0e-5"),
+            (0.00002, 0.0003, "0.0000 ±0.0003"),
+            (0.00002, 0.0, "2.00e-5 ±0.0e0"),
             (12_345_678.0, 1234.0, "1.23e7 ±1.2e3"),
         ];
         for (mean, half_width, text) in cases {
