@@ -65,7 +65,7 @@ pub struct Outcome {
 
 /// An outcome without its epochs: what a table or an export needs.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Summary {
+pub struct OutcomeSummary {
     /// How training ended.
     pub ending: Ending,
     /// How many epochs were completed.
@@ -101,9 +101,9 @@ pub struct Evaluation {
 
 impl Outcome {
     /// Returns what a table or an export needs of it.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self) -> OutcomeSummary {
         let smallest = |value: fn(&EpochMetrics) -> f64| self.epochs.iter().map(value).min_by(f64::total_cmp);
-        Summary {
+        OutcomeSummary {
             ending: self.ending,
             epochs: u32::try_from(self.epochs.len()).unwrap_or(u32::MAX),
             min_training_objective: smallest(|epoch| epoch.training_objective),
@@ -140,7 +140,7 @@ impl Outcome {
     }
 }
 
-impl Summary {
+impl OutcomeSummary {
     /// Returns the value of `metric`, or `None` where it does not exist or is not finite.
     pub fn metric(&self, metric: Metric) -> Option<f64> {
         let evaluation = self.evaluation.as_ref();

@@ -16,7 +16,7 @@ pub use sqlite::{SqliteReader, SqliteStore};
 use crate::core::{Event, Record, TrialEnd};
 use gridsweep_common::frozen::FrozenSweep;
 use gridsweep_common::id::{Attempt, SweepId, Term, TrialId};
-use gridsweep_common::metric::{EpochMetrics, Summary};
+use gridsweep_common::metric::{EpochMetrics, OutcomeSummary};
 use gridsweep_common::trial::{Failure, TrialSpec};
 use std::path::PathBuf;
 
@@ -123,7 +123,7 @@ pub struct StoredTrial {
     /// Why it has no result, where it has none.
     pub failure: Option<Failure>,
     /// Its result without the epochs.
-    pub summary: Option<Summary>,
+    pub summary: Option<OutcomeSummary>,
 }
 
 /// A trial that an attempt was made at.

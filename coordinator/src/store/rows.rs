@@ -5,7 +5,7 @@ use crate::core::{AttemptEnding, TrialEnd};
 use gridsweep_common::choice::Choices;
 use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::id::{Attempt, Digest, Term, TrialId};
-use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, Summary};
+use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, OutcomeSummary};
 use gridsweep_common::seed::SeedKey;
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
 use rusqlite::types::Type;
@@ -142,12 +142,12 @@ pub(super) fn read_epoch(row: &Row<'_>, first: usize) -> rusqlite::Result<EpochM
     })
 }
 
-/// The columns of `result` that make a [`Summary`], in the order of [`read_summary`].
+/// The columns of `result` that make a [`OutcomeSummary`], in the order of [`read_summary`].
 pub(super) const SUMMARY_COLUMNS: &str = "ending, epochs, min_training_objective, min_training_loss, \
      min_validation_loss, numerics, validation_loss, test_loss, test_accuracy, confusion, weights_digest, matrices";
 
 /// Writes a summary, in the order of [`SUMMARY_COLUMNS`].
-pub(super) fn summary_columns(summary: &Summary) -> [Box<dyn ToSql>; 12] {
+pub(super) fn summary_columns(summary: &OutcomeSummary) -> [Box<dyn ToSql>; 12] {
     let evaluation = summary.evaluation.as_ref();
     [
         Box::new(TrialEnd::from(summary.ending).name()),
@@ -179,14 +179,14 @@ impl From<Ending> for TrialEnd {
 }
 
 /// Reads a summary from the columns that begin at `first`; `None` where the trial has no result.
-pub(super) fn read_summary(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Summary>> {
+pub(super) fn read_summary(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<OutcomeSummary>> {
     let Some(ending) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
     let ending = match TrialEnd::from_name(&ending) {
         Some(TrialEnd::Succeeded) => Ending::Succeeded,
         Some(TrialEnd::Diverged) => Ending::Diverged,
         _ => return Err(wrong(first, &format!("a result that ended as \"{ending}\""))),
     };
-    Ok(Some(Summary {
+    Ok(Some(OutcomeSummary {
         ending,
         epochs: row.get(first + 1)?,
         min_training_objective: row.get(first + 2)?,

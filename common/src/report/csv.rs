@@ -1,0 +1,124 @@
+//! For spreadsheets and scripts: one line a cell, numbers in full.
+//!
+//! Columns: the row settings, the column settings, `n_done` (succeeded or diverged), `n_planned`, `n_diverged`,
+//! `n_failed`, and for each quantity `…_mean`, `…_half_width` (of the 95 % interval) and `…_n`, the number of replicates
+//! that the mean is over: compare it with `n_planned` before using the mean. A number is the shortest text that reads
+//! back as the same `f64`; what does not exist is empty. Fields are quoted as RFC 4180 says; lines end in a line feed
+//! alone, as everything else that gridsweep prints.
+
+use super::Format;
+use crate::choice::Number;
+use crate::table::{Cell, Entry, Label, Row, Table};
+
+/// Comma-separated values.
+pub(super) struct Csv;
+
+impl Format for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn extension(&self) -> &'static str {
+        "csv"
+    }
+
+    fn render(&self, table: &Table) -> String {
+        let mut out = String::new();
+        write_line(&mut out, header(table));
+        for row in &table.rows {
+            for (group, cell) in table.groups.iter().zip(&row.cells) {
+                if let Some(cell) = cell {
+                    write_line(&mut out, record(row, group, cell));
+                }
+            }
+        }
+        out
+    }
+}
+
+fn header(table: &Table) -> Vec<String> {
+    let mut fields: Vec<String> = table.row_settings.iter().chain(&table.column_settings).cloned().collect();
+    fields.extend(["n_done", "n_planned", "n_diverged", "n_failed"].map(str::to_owned));
+    for quantity in &table.quantities {
+        fields.extend(["mean", "half_width", "n"].map(|part| format!("{}_{part}", quantity.name())));
+    }
+    fields
+}
+
+fn record(row: &Row, group: &[Label], cell: &Cell) -> Vec<String> {
+    let mut fields: Vec<String> = row.labels.iter().chain(group).map(label).collect();
+    let counts = cell.counts;
+    fields.extend([counts.done(), counts.planned, counts.diverged, counts.failed].map(|n| n.to_string()));
+    for entry in &cell.entries {
+        fields.extend(numbers(entry));
+    }
+    fields
+}
+
+fn label(label: &Label) -> String {
+    if *label == Label::Absent { String::new() } else { label.to_string() }
+}
+
+/// Returns mean, half-width and the number of values.
+fn numbers(entry: &Entry) -> [String; 3] {
+    let Some(measurement) = entry.measured() else { return Default::default() };
+    let Some(summary) = measurement.summary else { return [String::new(), String::new(), "0".to_owned()] };
+    [number(Some(summary.mean)), number(summary.half_width), summary.n.to_string()]
+}
+
+fn number(value: Option<f64>) -> String {
+    value.and_then(Number::new).map(|number| number.to_string()).unwrap_or_default()
+}
+
+fn write_line(out: &mut String, fields: Vec<String>) {
+    for (index, field) in fields.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(&quote(field));
+    }
+    out.push('\n');
+}
+
+/// Quotes a field that needs it (RFC 4180, section 2, rules 5 to 7).
+fn quote(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::fixture;
+
+    #[test]
+    fn one_line_a_cell_and_numbers_in_full() {
+        insta::assert_snapshot!(Csv.render(&fixture::table()), @r"
+        regularizer,coefficient,hidden,batch_size,activation,n_done,n_planned,n_diverged,n_failed,test_accuracy_mean,test_accuracy_half_width,test_accuracy_n,epochs_mean,epochs_half_width,epochs_n,sparsity_1_mean,sparsity_1_half_width,sparsity_1_n,sparsity_2_mean,sparsity_2_half_width,sparsity_2_n,sparsity_3_mean,sparsity_3_half_width,sparsity_3_n
+        none,,8,128,relu,3,3,0,0,0.9806,0.0013831093423845317,3,30,2.48413771175033,3,0,0,3,0,0,3,,,
+        none,,8,128,tanh,1,3,0,1,0.9763,,1,41,,1,0,,1,0,,1,,,
+        l1,0.001,8-4,128,relu,3,3,0,0,0.9807333333333333,0.0007985385511443242,3,52.333333333333336,6.251609479375774,3,0.92,0.024841377117503317,3,0.4,0.024841377117503248,3,0.05333333333333334,0.01434217576583153,3
+        l1,0.001,8-4,128,tanh,0,3,0,0,,,0,,,0,,,0,,,0,,,0
+        l1,0.1,8-4,128,relu,3,3,0,0,0.1135,0,3,9,0,3,1,0,3,1,0,3,1,0,3
+        l1,0.1,8-4,128,tanh,0,3,0,3,,,0,,,0,,,0,,,0,,,0
+        l1,1,8-4,128,relu,3,3,1,0,0.9821,0.001270620473617329,2,9.666666666666666,14.555718665491774,3,0.5,0,2,0.5,0,2,0.5,0,2
+        ");
+    }
+
+    #[test]
+    fn fields_are_quoted_where_they_must_be() {
+        let cases = [("a", "a"), ("a,b", "\"a,b\""), ("a\"b", "\"a\"\"b\""), ("a\nb", "\"a\nb\""), ("", "")];
+        for (field, quoted) in cases {
+            assert_eq!(quote(field), quoted);
+        }
+    }
+
+    #[test]
+    fn means_read_back_to_the_bit() {
+        let value = 0.1 + 0.2;
+        assert_eq!(number(Some(value)).parse::<f64>().unwrap().to_bits(), value.to_bits());
+    }
+}

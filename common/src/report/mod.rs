@@ -1,0 +1,118 @@
+//! The text forms of a [`Table`], one file a format.
+
+mod csv;
+mod json;
+mod latex;
+mod markdown;
+pub mod terminal;
+
+use crate::table::text::EntryText;
+use crate::table::{Row, Table};
+
+/// One way to write a table down. The same table gives the same text, byte for byte, on every machine.
+pub trait Format: Sync {
+    /// Returns the name that chooses this format on a command line.
+    fn name(&self) -> &'static str;
+
+    /// Returns the ending of a file in this format, without a dot.
+    fn extension(&self) -> &'static str;
+
+    /// Writes the table down, with a line break at its end.
+    fn render(&self, table: &Table) -> String;
+}
+
+/// Every format, in the order of the help text.
+pub const ALL: &[&dyn Format] =
+    &[&terminal::Terminal, &markdown::Markdown, &csv::Csv, &json::Json, &latex::Latex];
+
+/// Returns the format of this name.
+pub fn by_name(name: &str) -> Option<&'static dyn Format> {
+    ALL.iter().copied().find(|format| format.name() == name)
+}
+
+/// One column of numbers: a quantity within a group of columns.
+#[derive(Clone, Copy)]
+struct Leaf {
+    group: usize,
+    quantity: usize,
+}
+
+/// Returns the columns of numbers, group by group.
+fn leaves(table: &Table) -> Vec<Leaf> {
+    let quantities = 0..table.quantities.len();
+    let of_group = |group| quantities.clone().map(move |quantity| Leaf { group, quantity });
+    (0..table.groups.len()).flat_map(of_group).collect()
+}
+
+/// Returns the heading of a group of columns at one level, such as `activation relu`.
+fn group_heading(table: &Table, group: usize, level: usize) -> String {
+    one_line(&format!("{} {}", table.column_settings[level], table.groups[group][level]))
+}
+
+/// Returns whether two groups stand under one heading at this level: they agree there and above.
+fn share_heading(table: &Table, a: usize, b: usize, level: usize) -> bool {
+    table.groups[a][..=level] == table.groups[b][..=level]
+}
+
+/// Returns what a row has in a column; `None` where the study has no such cell.
+fn entry_text(table: &Table, row: &Row, leaf: Leaf) -> Option<EntryText> {
+    let cell = row.cells[leaf.group].as_ref()?;
+    Some(EntryText::of(cell, &cell.entries[leaf.quantity], table.quantities[leaf.quantity]))
+}
+
+/// Joins with a space what is not empty.
+fn join_words(words: [&str; 2]) -> String {
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Replaces control characters by spaces: a label from a sweep file can neither break a line nor command a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Appends `text` and spaces up to `width` characters.
+fn push_padded(line: &mut String, text: &str, width: usize) {
+    line.push_str(text);
+    line.extend(std::iter::repeat_n(' ', width.saturating_sub(text.chars().count())));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{build, fixture};
+
+    #[test]
+    fn every_format_is_found_by_its_own_name() {
+        for format in ALL {
+            assert_eq!(by_name(format.name()).map(|found| found.name()), Some(format.name()));
+            assert_eq!(ALL.iter().filter(|other| other.name() == format.name()).count(), 1);
+        }
+        assert!(by_name("pdf").is_none());
+    }
+
+    #[test]
+    fn every_format_names_what_is_missing_and_ends_its_last_line() {
+        for format in ALL {
+            let text = format.render(&fixture::table());
+            assert!(text.ends_with('\n'), "{}", format.name());
+            assert!(text.contains("failed") && text.contains("diverged"), "{}", format.name());
+        }
+    }
+
+    #[test]
+    fn a_table_without_cells_renders() {
+        for format in ALL {
+            assert!(format.render(&build(&fixture::spec(), &[])).ends_with('\n'), "{}", format.name());
+        }
+    }
+
+    #[test]
+    fn labels_cannot_break_lines() {
+        let mut cells = fixture::cells();
+        cells[0].choices.insert("regularizer", "a\nb\u{1b}[2J".into());
+        for format in ALL.iter().filter(|format| format.name() != "csv") {
+            let text = format.render(&build(&fixture::spec(), &cells));
+            assert!(!text.contains("a\nb") && !text.contains('\u{1b}'), "{}", format.name());
+        }
+    }
+}
