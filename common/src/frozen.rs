@@ -95,14 +95,18 @@ impl OpenSweep {
         if fits { self.sweep.grid().index_of(&spec.choices, spec.seed.replicate) } else { None }
     }
 
-    /// Counts the trials that this sweep and `other` have in common.
-    pub fn shared_trials(&self, other: &OpenSweep) -> u64 {
+    /// Counts the trials that this sweep and `other` have in common; `None` where two large grids overlap in so
+    /// irregular a way that it cannot be told without enumerating them.
+    pub fn shared_trials(&self, other: &OpenSweep) -> Option<u64> {
         let fits = self.sweep.replicates.seed == other.sweep.replicates.seed
             && self.data == other.data
             && self.validation() == other.validation()
             && self.frozen.numerics == other.frozen.numerics;
         let replicates = self.sweep.replicates.count.min(other.sweep.replicates.count);
-        if fits { self.sweep.grid().shared_cells(other.sweep.grid()) * u64::from(replicates) } else { 0 }
+        if !fits {
+            return Some(0);
+        }
+        Some(self.sweep.grid().shared_cells(other.sweep.grid())? * u64::from(replicates))
     }
 
     fn validation(&self) -> Validation {

@@ -23,7 +23,7 @@ pub use invariants::check;
 pub use join::{Offer, Refusal};
 pub use snapshot::{Running, Snapshot, SweepStanding};
 pub use state::{Core, Counts, Moment, Settings, TrialEnd};
-pub use submit::{SubmitEffect, SubmitReport};
+pub use submit::{Changes, SubmitEffect, SubmitReport};
 
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, TrialId, WorkerId};

@@ -13,12 +13,20 @@ pub struct SubmitReport {
     pub sweep: SweepId,
     /// What happened to it.
     pub effect: SubmitEffect,
-    /// Trials that were not in the sweep before.
-    pub trials_new: u64,
-    /// Trials that were.
-    pub trials_unchanged: u64,
-    /// Trials that the file no longer has. Their results stay in the store.
-    pub trials_removed: u64,
+    /// How the trials compare with those of before; `None` where that cannot be told without enumerating two large
+    /// grids.
+    pub changes: Option<Changes>,
+}
+
+/// An edited sweep beside the one before it, in trials.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Not in the sweep before.
+    pub new: u64,
+    /// In both.
+    pub unchanged: u64,
+    /// No longer in the file. Their results stay in the store.
+    pub removed: u64,
 }
 
 /// What became of the sweep.
@@ -46,26 +54,21 @@ pub(super) fn submit(core: &Core, ticket: u64, open: Arc<OpenSweep>) -> Decision
 
 fn report(core: &Core, open: &OpenSweep, existing: Option<(SweepId, &Arc<OpenSweep>)>) -> SubmitReport {
     let trials = open.trials();
-    match existing {
-        None => SubmitReport {
-            sweep: SweepId(core.sweeps.keys().next_back().map_or(1, |last| last.0 + 1)),
-            effect: SubmitEffect::Created,
-            trials_new: trials,
-            trials_unchanged: 0,
-            trials_removed: 0,
-        },
-        Some((sweep, before)) => {
-            let is_same = before.digest() == open.digest();
-            let unchanged = if is_same { trials } else { open.shared_trials(before) };
-            SubmitReport {
-                sweep,
-                effect: if is_same { SubmitEffect::Unchanged } else { SubmitEffect::Replaced },
-                trials_new: trials - unchanged,
-                trials_unchanged: unchanged,
-                trials_removed: before.trials() - unchanged,
-            }
-        }
+    let Some((sweep, before)) = existing else {
+        let sweep = SweepId(core.sweeps.keys().next_back().map_or(1, |last| last.0 + 1));
+        let changes = Some(Changes { new: trials, ..Changes::default() });
+        return SubmitReport { sweep, effect: SubmitEffect::Created, changes };
+    };
+    if before.digest() == open.digest() {
+        let changes = Some(Changes { unchanged: trials, ..Changes::default() });
+        return SubmitReport { sweep, effect: SubmitEffect::Unchanged, changes };
     }
+    let changes = open.shared_trials(before).map(|unchanged| Changes {
+        new: trials - unchanged,
+        unchanged,
+        removed: before.trials() - unchanged,
+    });
+    SubmitReport { sweep, effect: SubmitEffect::Replaced, changes }
 }
 
 /// Puts the sweep at its beginning: the cursor passes again over what has ended and counts it anew.
@@ -122,9 +125,9 @@ mod tests {
         let first = world.submit(sweep_of("a", 4));
         let edited = world.submit(sweep_of("a", 6));
         assert_eq!(edited.sweep, first.sweep);
-        assert_eq!((edited.trials_new, edited.trials_unchanged, edited.trials_removed), (2, 4, 0));
+        assert_eq!(edited.changes, Some(Changes { new: 2, unchanged: 4, removed: 0 }));
         let smaller = world.submit(sweep_of("a", 3));
-        assert_eq!((smaller.trials_new, smaller.trials_unchanged, smaller.trials_removed), (0, 3, 3));
+        assert_eq!(smaller.changes, Some(Changes { new: 0, unchanged: 3, removed: 3 }));
     }
 
     #[test]

@@ -109,9 +109,11 @@ fn submitted(report: &SubmitReport) -> v1::Submitted {
     v1::Submitted {
         sweep: report.sweep.0,
         effect: effect.into(),
-        trials_new: report.trials_new,
-        trials_unchanged: report.trials_unchanged,
-        trials_removed: report.trials_removed,
+        changes: report.changes.map(|changes| v1::Changes {
+            new: changes.new,
+            unchanged: changes.unchanged,
+            removed: changes.removed,
+        }),
     }
 }
 
