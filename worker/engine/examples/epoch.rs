@@ -6,7 +6,8 @@
 use gridsweep_common::choice::{Choices, Value};
 use gridsweep_common::metric::EpochMetrics;
 use gridsweep_common::seed::SeedKey;
-use gridsweep_engine::{Dataset, Kernel, Observer, Pick, Recipe, Validation, catalogue, train};
+use gridsweep_common::data::{Pick, Validation};
+use gridsweep_engine::{Dataset, Kernel, Observer, Recipe, catalogue, train};
 use rand::{Rng, SeedableRng};
 use std::time::Instant;
 

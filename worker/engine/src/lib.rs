@@ -31,7 +31,6 @@ pub use catalog::catalogue;
 pub use dataset::{Dataset, DatasetError, SPARSE_BELOW};
 pub use kernel::{Kernel, NoKernel, WrongKernel, self_test};
 pub use recipe::{Recipe, RecipeError};
-pub use split::{Pick, Validation};
 pub use train::{Interrupted, Observer, train};
 
 /// The version of the arithmetic. It is part of every trial's identity: whatever changes one bit of any outcome raises

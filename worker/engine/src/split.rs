@@ -1,26 +1,8 @@
 //! Which samples are trained on and which are held out for validation.
 
 use crate::random::{Key, Stream};
+use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::seed::{Purpose, SeedKey};
-
-/// How much of the training set is held out, and which samples.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Validation {
-    /// The share that is held out. Of n samples, `fraction · n` rounded to the nearest whole number (a half away from
-    /// zero), at least 1 and at most n − 1.
-    pub fraction: f64,
-    /// Which samples.
-    pub pick: Pick,
-}
-
-/// Which samples are held out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Pick {
-    /// A random choice, another one for each replicate.
-    Random,
-    /// The last ones.
-    Last,
-}
 
 /// The samples of the training set in two parts, each in ascending order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,7 +12,8 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// Splits `samples` samples, at least two.
+    /// Splits `samples` samples, at least two: `fraction · samples`, rounded to the nearest whole number (a half away
+    /// from zero), are held out, at least 1 and at most all but one.
     pub(crate) fn new(samples: usize, validation: Validation, seed: SeedKey) -> Split {
         let held_out = (validation.fraction * samples as f64).round() as usize;
         let held_out = held_out.clamp(1, samples - 1);

@@ -9,9 +9,10 @@ use crate::network::{Means, Network};
 use crate::random::{Key, Stream};
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
-use crate::split::{Split, Validation};
+use crate::split::Split;
 use crate::summary;
 use crate::workspace::Workspace;
+use gridsweep_common::data::Validation;
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, Outcome};
 use gridsweep_common::seed::{Purpose, SeedKey};
 
