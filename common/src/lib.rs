@@ -18,6 +18,8 @@ pub mod catalogue;
 pub mod choice;
 pub mod id;
 pub mod metric;
+#[cfg(test)]
+mod sample;
 pub mod search;
 pub mod seed;
 pub mod spec;

@@ -163,7 +163,9 @@ impl Findings {
     fn look_for_missing(&mut self, space: &Space, part: &Part, leaf: Leaf) {
         let missing = match space.source(&part.active, leaf) {
             None => space.fixed[leaf].is_none(),
-            Some(source) => part.product.0[source.0].iter().any(|&digit| space.given(source, digit).is_none()),
+            Some(source) => {
+                part.product.0[source.0].iter().any(|&digit| space.given(source, digit).is_none())
+            }
         };
         if missing {
             self.missing.entry(leaf).or_default().extend(reasons(space, part, leaf, true));
@@ -188,7 +190,7 @@ fn reasons(space: &Space, part: &Part, leaf: Leaf, holding: bool) -> Vec<Because
 /// Returns what a leaf can be in a part in which one axis at most decides about it.
 fn values_of(space: &Space, part: &Part, leaf: Leaf) -> Vec<Because> {
     let mut digits = part.product.first();
-    let mut because = |digits: &[u32]| {
+    let because = |digits: &[u32]| {
         let value = space.value(&part.active, digits, leaf).cloned();
         Because { leaf, value }
     };

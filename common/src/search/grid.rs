@@ -308,9 +308,7 @@ fn facets_of<'a>(studies: &'a [StudyGrid], space: &Space) -> Vec<Facets<'a>> {
         let lacking =
             others.filter(|(_, name)| space.settings.setting(name).is_none()).map(|(leaf, _)| Some(leaf));
         let order: Vec<Option<Leaf>> = ours.chain(lacking).collect();
-        facets.extend(
-            study.regions.iter().map(|region| Facets::of(&study.space, region).reordered(&order)),
-        );
+        facets.extend(study.regions.iter().map(|region| Facets::of(&study.space, region).reordered(&order)));
     }
     facets
 }

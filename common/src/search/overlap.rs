@@ -123,8 +123,10 @@ impl<'a> Overlap<'a> {
             std::mem::take(&mut self.links).into_iter().partition(|(_, touched)| touched.len() == 1);
         for (their_axis, touched) in single {
             for (our_axis, leaves) in touched {
-                let possible: BTreeSet<_> =
-                    self.their_places[their_axis].iter().map(|&place| row(self.theirs, &leaves, place)).collect();
+                let possible: BTreeSet<_> = self.their_places[their_axis]
+                    .iter()
+                    .map(|&place| row(self.theirs, &leaves, place))
+                    .collect();
                 let ours = self.ours;
                 self.our_places[our_axis].retain(|&place| possible.contains(&row(ours, &leaves, place)));
             }

@@ -61,11 +61,8 @@ impl Product {
         let mut rest = Vec::new();
         let mut prefix = self.clone();
         for (axis, kept) in inner.0.iter().enumerate() {
-            let outside: Vec<u32> = self.0[axis]
-                .iter()
-                .copied()
-                .filter(|digit| kept.binary_search(digit).is_err())
-                .collect();
+            let outside: Vec<u32> =
+                self.0[axis].iter().copied().filter(|digit| kept.binary_search(digit).is_err()).collect();
             if !outside.is_empty() {
                 rest.push(prefix.with(axis, outside));
                 prefix.0[axis] = kept.clone();

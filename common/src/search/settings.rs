@@ -63,7 +63,10 @@ impl Settings {
             let mut needs = Vec::new();
             if let Some(applies) = &setting.applies {
                 let leaf = *by_name.get(&applies.setting).ok_or_else(|| {
-                    format!("in the catalogue `{}` depends on the unknown `{}`", setting.name, applies.setting)
+                    format!(
+                        "in the catalogue `{}` depends on the unknown `{}`",
+                        setting.name, applies.setting
+                    )
                 })?;
                 let values = applies.values.iter().map(|value| Value::Text(value.clone())).collect();
                 needs.push(Condition { leaf, values });

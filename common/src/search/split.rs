@@ -190,8 +190,7 @@ impl Space {
             None => part.clone(),
             Some(source) => {
                 let digits = part.product.0[source.0].iter().copied();
-                let unset: Vec<u32> =
-                    digits.filter(|&digit| self.given(source, digit).is_none()).collect();
+                let unset: Vec<u32> = digits.filter(|&digit| self.given(source, digit).is_none()).collect();
                 if unset.is_empty() {
                     return Ok(Some(source.0));
                 }

@@ -17,7 +17,8 @@ pub(crate) fn add(space: &Space, region: &Region, leaves: &[Option<Leaf>], tally
         let axis = leaf.and_then(|leaf| region.shape.depends[leaf]);
         by_axis.entry(axis).or_default().push(place);
     }
-    let untouched = region.product.0.iter().enumerate().filter(|(axis, _)| !by_axis.contains_key(&Some(*axis)));
+    let untouched =
+        region.product.0.iter().enumerate().filter(|(axis, _)| !by_axis.contains_key(&Some(*axis)));
     let others: u64 = untouched.map(|(_, digits)| digits.len() as u64).product();
     let mut rows: Vec<(Vec<Option<Value>>, u64)> = vec![(vec![None; leaves.len()], others)];
     for (axis, places) in by_axis {
@@ -50,7 +51,9 @@ fn count_values<'a>(
     let digits = axis.map_or(1, |axis| region.product.0[axis].len());
     let columns: Vec<Vec<Option<&Value>>> = places
         .iter()
-        .map(|&place| leaves[place].map_or_else(|| vec![None; digits], |leaf| values(space, region, leaf, axis)))
+        .map(|&place| {
+            leaves[place].map_or_else(|| vec![None; digits], |leaf| values(space, region, leaf, axis))
+        })
         .collect();
     let mut counted = BTreeMap::new();
     for digit in 0..digits {
