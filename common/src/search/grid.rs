@@ -262,7 +262,10 @@ fn build(
         regions.extend(space.refine(part)?);
         within_bounds(&regions)?;
     }
-    check_applicability(space, &regions, faults);
+    // Settings that an axis fails to give because it never exists are not worth a second message.
+    if !faults.iter().any(|fault| matches!(fault, Fault::NeverExists(_))) {
+        check_applicability(space, &regions, faults);
+    }
     if faults.is_empty() {
         check_distinct(space, &regions, faults)?;
     }

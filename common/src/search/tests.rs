@@ -567,7 +567,7 @@ fn compare(sweep: &Sweep, studies: &[Enumerated], text: &str) -> Result<(), Test
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
     fn a_sweep_is_accepted_exactly_if_every_combination_makes_sense(seed: u64) {

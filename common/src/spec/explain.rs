@@ -132,7 +132,26 @@ fn missing(
         }
     };
     let span = because_of.and_then(|other| place_of(other, draft)).unwrap_or(draft.span.clone());
-    (span, message, format!("give it in [base] or `set`, or vary it: {} = […]", key(name)))
+    (span, message, remedy_for_missing(leaf, because_of, draft, settings))
+}
+
+fn remedy_for_missing(leaf: Leaf, because_of: Option<Leaf>, draft: &Draft, settings: &Settings) -> String {
+    let rule = settings.rule(leaf);
+    let name = key(&rule.name);
+    let everywhere = format!("give it in [base] or `set`, or vary it: {name} = […]");
+    let Some(need) = because_of.and_then(|other| rule.needs.iter().find(|need| need.leaf == other)) else {
+        return everywhere;
+    };
+    let other = &settings.rule(need.leaf).name;
+    if need.leaf >= settings.setting_count() {
+        return format!("give it in the table `{other}`");
+    }
+    if draft.axes.iter().any(|axis| axis.axis.leaves.iter().any(|covered| covered.leaf == need.leaf)) {
+        let values: Vec<String> = need.values.iter().map(quoted).collect();
+        let condition = format!("{name} = {{ {} = [{}] }}", key(other), values.join(", "));
+        return format!("vary it where it applies: {name} = […], and in [study.when] {condition}");
+    }
+    everywhere
 }
 
 /// Returns where a leaf is given its value.

@@ -125,7 +125,7 @@ impl Sweep {
 pub fn parse(text: &str, catalogue: &Catalogue) -> Result<Sweep, Vec<Problem>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::default();
-    for error in errors {
+    for error in independent(&errors) {
         let span = error.span().unwrap_or(text.len()..text.len());
         problems.add(span, format!("this is not TOML: {}", error.message()), None);
     }
@@ -146,6 +146,12 @@ pub fn parse(text: &str, catalogue: &Catalogue) -> Result<Sweep, Vec<Problem>> {
         Some(sweep) if problems.is_empty() => Ok(sweep),
         _ => Err(problems),
     }
+}
+
+/// Returns the errors that do not only follow from another: keys given twice, and the first of any other sort.
+fn independent(errors: &[toml::de::Error]) -> &[toml::de::Error] {
+    let first = errors.iter().position(|error| error.message() != "duplicate key");
+    first.map_or(errors, |first| &errors[..=first])
 }
 
 /// The keys of a sweep file.
@@ -347,5 +353,7 @@ impl Problems {
     }
 }
 
+#[cfg(test)]
+mod mistakes;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use crate::id::TrialId;
 use crate::sample::{SWEEP, catalogue};
 use crate::search::Search;
 use crate::table::Column;
+use proptest::prelude::*;
 
 fn read(text: &str) -> Sweep {
     parse(text, &catalogue()).unwrap_or_else(|problems| panic!("{}", rendered(&problems, text)))
@@ -237,4 +238,121 @@ fn catalogues_that_contradict_themselves_are_refused() {
     twice.settings.push(twice.settings[0].clone());
     assert!(parse(SWEEP, &twice).is_err());
     assert!(parse(SWEEP, &Catalogue::default()).is_err());
+}
+
+/// What `parse` must survive: it may refuse, but the problems it reports must lie in the text and be rendered.
+fn survives(text: &str) {
+    if let Err(problems) = parse(text, &catalogue()) {
+        assert!(!problems.is_empty());
+        for problem in &problems {
+            assert!(problem.span.start <= text.len());
+            assert!(problem.render("f", text).contains('^'));
+        }
+        assert!(problems.is_sorted_by_key(|problem| problem.span.start));
+    }
+}
+
+/// The pieces of the example: words, numbers, quotes, brackets, line ends.
+fn tokens() -> Vec<&'static str> {
+    let mut tokens = Vec::new();
+    let mut rest = SWEEP;
+    while let Some(first) = rest.chars().next() {
+        let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (token, after) = rest.split_at(word.max(first.len_utf8()));
+        tokens.push(token);
+        rest = after;
+    }
+    tokens
+}
+
+/// What edits put in besides pieces of the example.
+const ODD: [&str; 13] =
+    ["[[", "]]", "=", "\"", "1e400", "-1", "nan", "{}", "[]", "\u{0}", "é", "'''", "false"];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn any_text_is_survived(text in ".*", bytes: Vec<u8>) {
+        survives(&text);
+        survives(&String::from_utf8_lossy(&bytes));
+        survives(&format!("{SWEEP}{text}"));
+    }
+
+    #[test]
+    fn any_edit_of_a_valid_file_is_survived(
+        edits in proptest::collection::vec((0usize..10_000, 0usize..10_000, 0usize..4), 1..6),
+    ) {
+        let mut edited = tokens();
+        let pool = [tokens(), ODD.to_vec()].concat();
+        for (at, other, edit) in edits {
+            let at = at % edited.len();
+            let token = pool[(other * 7919) % pool.len()];
+            match edit {
+                0 => {
+                    edited.remove(at);
+                }
+                1 => edited.insert(at, edited[at]),
+                2 => edited[at] = token,
+                _ => edited.insert(at, token),
+            }
+        }
+        survives(&edited.concat());
+    }
+}
+
+#[test]
+fn deep_and_long_texts_are_survived() {
+    let wrapped =
+        |open: &str, close: &str, count: usize| format!("{}1{}", open.repeat(count), close.repeat(count));
+    let deep = ["a.".repeat(100_000) + "b = 1", "[".to_owned() + &"a.".repeat(100_000) + "b]"];
+    deep.iter().for_each(|text| survives(text));
+    for count in [10, 79, 81, 10_000] {
+        survives(&format!("schema = {}", wrapped("[", "]", count)));
+        survives(&format!("schema = {}", wrapped("{ a = ", " }", count)));
+        let dotted = format!("{{ {}a = ", "a.".repeat(70));
+        survives(&format!("schema = {}", wrapped(&dotted, " }", count)));
+        survives(&study(&format!("set = {{ hidden = {} }}", wrapped("[", "]", count))));
+        survives(&study(&format!("[[study.exclude]]\nwhere = {}", wrapped("{ optimizer = ", "}", count))));
+    }
+    survives(&"[[study]]\n".repeat(3_000));
+    survives(&format!("name = \"{}\"", "x".repeat(1_000_000)));
+    survives(&study(&format!("[study.axes]\nepochs = [{}]", "1, ".repeat(3_000))));
+}
+
+/// A zip of one study against the product of another: neither has the other's factors.
+#[test]
+fn a_zip_and_a_product_share_what_both_have() {
+    let product =
+        "[study.axes]\nbatch_size = [1, 2, 3, 4]\nepochs = [5, 6, 7]\nactivation = [\"relu\", \"tanh\"]\n";
+    let zip = "[study.axes]\nactivation = [\"tanh\", \"sigmoid\"]\n[[study.zip]]\nname = \"z\"\n\
+               columns = [\"batch_size\", \"epochs\"]\nrows = [[1, 5], [9, 5], [2, 6], [2, 7], [4, 5]]\n";
+    let shared = 4;
+    let both = |first: &str, second: &str| read(&(study(first) + "[[study]]\nname = \"t\"\n" + second));
+    for (sweep, own) in [(both(product, zip), 10), (both(zip, product), 24)] {
+        assert_eq!(sweep.grid().study(1).cells(), own);
+        assert_eq!(sweep.grid().study(1).new_cells(), own - shared);
+        for index in 0..sweep.grid().trials() {
+            let point = sweep.grid().trial(index).unwrap();
+            assert_eq!(sweep.grid().index_of(&point.choices, point.replicate), Some(index));
+        }
+    }
+}
+
+#[test]
+fn a_grid_in_too_many_parts_is_refused_and_one_in_many_is_not() {
+    let text = |count: usize| {
+        let sizes: Vec<String> = (1..=2 * count).map(|size| size.to_string()).collect();
+        let mut text =
+            study(&format!("[study.axes]\nbatch_size = [{0}]\nepochs = [{0}]\n", sizes.join(", ")));
+        for size in (1..=2 * count).step_by(2) {
+            text += &format!(
+                "[[study.exclude]]\nreason = \"odd\"\nwhere = {{ batch_size = [{size}], epochs = [{size}] }}\n"
+            );
+        }
+        text
+    };
+    assert_eq!(read(&text(200)).grid().cells(), 400 * 400 - 200);
+    let problems = parse(&text(1_100), &catalogue()).unwrap_err();
+    assert!(problems[0].message.contains("too many parts"), "{problems:?}");
 }
