@@ -612,6 +612,38 @@ proptest! {
     }
 }
 
+/// The comparison must notice when the grid and the model differ in any respect.
+#[test]
+fn the_comparison_rejects_other_cells_another_order_and_other_exclusions() {
+    type Change = fn(&mut Vec<Enumerated>);
+    let study = ModelStudy {
+        set: Vec::new(),
+        axes: vec![ModelAxis {
+            name: "d".to_owned(),
+            paths: vec!["d"],
+            alternatives: [1.0, 2.0, 3.0].map(|d| vec![Given::from([("d", Value::from(d))])]).to_vec(),
+            when: Vec::new(),
+        }],
+        exclude: vec![vec![("d", vec![Value::from(3.0)])]],
+    };
+    let model = ModelSweep { base: Vec::new(), studies: vec![study] };
+    let text = model.text();
+    let sweep = read(&text).unwrap();
+    let changes: [Change; 5] = [
+        |studies| studies[0].cells.swap(0, 1),
+        |studies| drop(studies[0].cells.pop()),
+        |studies| drop(studies[0].cells[0].insert("c", Value::from(9.0))),
+        |studies| drop(studies[0].cells[0].remove("c")),
+        |studies| studies[0].excluded[0] += 1,
+    ];
+    assert!(compare(&sweep, &enumerate_all(&model).unwrap(), &text).is_ok());
+    for change in changes {
+        let mut studies = enumerate_all(&model).unwrap();
+        change(&mut studies);
+        assert!(compare(&sweep, &studies, &text).is_err());
+    }
+}
+
 /// The random sweeps are worth something only if many are accepted, overlap, exclude and have conditions.
 #[test]
 fn random_sweeps_are_of_every_sort() {

@@ -123,7 +123,8 @@ impl Problems {
             if settings.covered_by(&inner).is_empty() {
                 let parts = settings
                     .setting_names()
-                    .filter_map(|setting| is_under(setting, name).then(|| &setting[name.len() + 1..]));
+                    .filter(|setting| is_under(setting, name))
+                    .map(|setting| &setting[name.len() + 1..]);
                 let parts: Vec<&str> = parts.collect();
                 self.unknown_part(name, &entry, &parts);
                 complete = false;
@@ -149,7 +150,7 @@ impl Problems {
     /// Reads a value of one setting and checks it.
     pub(super) fn setting_value(&mut self, name: &str, kind: &Kind, item: Item<'_>) -> Option<Value> {
         if item.get_ref().is_table() || item.get_ref().is_datetime() {
-            self.expected(item, name, &wanted(kind));
+            self.expected(item, name, &kind.describe());
             return None;
         }
         let value = self.value(item, name)?;
@@ -183,11 +184,6 @@ impl Problems {
         self.add(item.span(), format!("`{name}` must be {wanted}, not {found}"), help);
         None
     }
-}
-
-/// Says what a setting takes.
-fn wanted(kind: &Kind) -> String {
-    kind.describe()
 }
 
 impl Fixed {

@@ -62,7 +62,7 @@ fn alternatives_of<'a>(
             }
             None => format!("list them: {key} = [{{ … }}, {{ … }}]"),
         },
-        _ => format!("values stand in lists: {key} = [{}]", problems_source(entry.item)),
+        _ => format!("values stand in lists: {key} = [{}]", as_written(entry.item)),
     };
     let found = describe(entry.item.get_ref());
     problems.add(
@@ -74,7 +74,7 @@ fn alternatives_of<'a>(
 }
 
 /// Writes a single value as in the file, as far as that is short.
-pub(super) fn problems_source(item: Item<'_>) -> String {
+pub(super) fn as_written(item: Item<'_>) -> String {
     use toml::de::DeValue;
     match item.get_ref() {
         DeValue::String(text) if text.len() < 40 => format!("\"{text}\""),

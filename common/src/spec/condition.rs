@@ -1,7 +1,7 @@
 //! Conditions: `when` and `where`, each a table of settings with the values under which it holds.
 
 use super::assign::PathKind;
-use super::axis::problems_source;
+use super::axis::as_written;
 use super::document::{Entry, Item, Problems, Table};
 use crate::catalogue::Kind;
 use crate::choice::Value;
@@ -77,7 +77,7 @@ impl Problems {
             }
         };
         let Some(items) = entry.item.get_ref().as_array() else {
-            let help = format!("values stand in lists: {} = [{}]", entry.key, problems_source(entry.item));
+            let help = format!("values stand in lists: {} = [{}]", entry.key, as_written(entry.item));
             self.add(entry.item.span(), format!("the values of `{name}` must be a list"), help);
             return None;
         };

@@ -31,7 +31,8 @@ const KEYS: [&str; 10] =
     ["name", "title", "question", "set", "axes", "when", "zip", "exclude", "table", "figure"];
 
 impl Problems {
-    /// Reads a study. Its grid is `None` where its section or `base` has problems, which are reported.
+    /// Reads a study. Its grid is `None` where `base` or what the study says about its cells has problems; names and
+    /// tables do not keep it from being checked.
     pub(super) fn study(
         &mut self,
         settings: &Arc<Settings>,
@@ -40,9 +41,6 @@ impl Problems {
     ) -> (Option<Study>, Option<StudyGrid>) {
         let before = self.0.len();
         self.known_keys(table, "[[study]]", &KEYS);
-        let help = "name it, such as name = \"regularization\"";
-        let name =
-            self.required(table, "[[study]]", "name", help).and_then(|entry| self.name(&entry, "name"));
         let mut fixed = base.cloned().unwrap_or_else(|| Fixed::empty(settings));
         if let Some(set) = table.get("set").and_then(|entry| self.table(entry.item, "set")) {
             fixed.apply(settings, set.entries(), self);
@@ -62,8 +60,9 @@ impl Problems {
             self.whens(settings, table, &mut draft);
         }
         self.exclusions(settings, table, &headings, &mut draft);
-        let study = self.shown(table, name, headings, complete);
-        if self.0.len() > before || base.is_none() {
+        let sound = self.0.len() == before && base.is_some();
+        let study = self.shown(table, headings, complete);
+        if !sound {
             return (study, None);
         }
         let grid = self.study_grid(settings, draft);
@@ -168,13 +167,10 @@ impl Problems {
     }
 
     /// Reads what the study shows. Tables name axes, so they wait until all axes are read.
-    fn shown(
-        &mut self,
-        table: &Table<'_>,
-        name: Option<String>,
-        axes: Vec<Heading>,
-        complete: bool,
-    ) -> Option<Study> {
+    fn shown(&mut self, table: &Table<'_>, axes: Vec<Heading>, complete: bool) -> Option<Study> {
+        let help = "name it, such as name = \"regularization\"";
+        let name =
+            self.required(table, "[[study]]", "name", help).and_then(|entry| self.name(&entry, "name"));
         let (title, question) = (self.optional_text(table, "title"), self.optional_text(table, "question"));
         let figures = self.tables(table, "figure", "study.figure");
         let figures: Vec<_> = figures.iter().filter_map(|figure| self.figure_spec(figure)).collect();
