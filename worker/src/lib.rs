@@ -1,1 +1,10 @@
-//! gridsweep-worker.
+//! A worker: takes leases from a coordinator, trains on rayon's threads, reports back.
+
+pub mod dataset;
+mod cache;
+mod hardware;
+mod pool;
+mod session;
+
+pub use hardware::{cores, default_name};
+pub use session::{Settings, WorkerError, run};

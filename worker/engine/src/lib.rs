@@ -1,1 +1,38 @@
-//! gridsweep-engine.
+//! Training of multi-layer perceptrons, the same bits on every machine.
+//!
+//! [`Recipe::from_choices`] turns choices into a typed recipe, [`Dataset::from_bytes`] prepares data, [`train`] makes an
+//! outcome of both. [`catalogue`] says what can be chosen. [`Kernel`] is the instruction set: it decides how long
+//! training takes and nothing else, which [`self_test`] checks on the machine itself.
+//!
+//! Pure: no files, no clocks, no environment; randomness from seeds alone. The README has the numerics contract.
+
+mod activation;
+mod batch;
+mod catalog;
+mod dataset;
+mod init;
+mod kernel;
+mod loss;
+mod mask;
+mod math;
+mod matrix;
+mod network;
+mod optimizer;
+mod random;
+mod recipe;
+mod regularizer;
+mod schedule;
+mod split;
+mod summary;
+mod train;
+mod workspace;
+
+pub use catalog::catalogue;
+pub use dataset::{Dataset, DatasetError, SPARSE_BELOW};
+pub use kernel::{Kernel, NoKernel, WrongKernel, self_test};
+pub use recipe::{Recipe, RecipeError};
+pub use train::{Interrupted, Observer, train};
+
+/// The version of the arithmetic. It is part of every trial's identity: whatever changes one bit of any outcome raises
+/// it.
+pub const NUMERICS: u32 = 1;

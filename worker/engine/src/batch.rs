@@ -1,0 +1,132 @@
+//! The samples of one step, as the first layer wants them: lists of what is not zero, or rows of numbers.
+
+use crate::dataset::Part;
+use crate::kernel::lanes::{LANES, Line};
+use crate::kernel::sparse::{SparseBatch, SparseRows, TABLE};
+use crate::kernel::{Kernel, Product, RowSums};
+use crate::matrix::{self, Matrix, PANEL};
+use std::ops::Range;
+
+/// Samples of a part of the data, gathered for one step.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// The inputs where the data set keeps no lists; without rows else.
+    dense: Matrix,
+    sparse: SparseBatch,
+    labels: Vec<u8>,
+}
+
+/// What a batch is gathered for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Use {
+    /// The forward pass alone.
+    Evaluation,
+    /// The gradient too.
+    Training,
+}
+
+impl Batch {
+    /// Makes room for samples of this many inputs.
+    pub(crate) fn new(inputs_per_sample: usize) -> Batch {
+        let dense = Matrix::zeros(0, inputs_per_sample);
+        Batch { dense, sparse: SparseBatch::default(), labels: Vec::new() }
+    }
+
+    /// Gathers these samples.
+    pub(crate) fn gather(&mut self, part: &Part, samples: &[u32], purpose: Use) {
+        self.labels.clear();
+        self.labels.extend(samples.iter().map(|&sample| part.labels[sample as usize]));
+        match &part.inputs.sparse {
+            Some(rows) => self.gather_lists(rows, samples, purpose),
+            None => self.gather_numbers(part, samples),
+        }
+    }
+
+    fn gather_lists(&mut self, rows: &SparseRows, samples: &[u32], purpose: Use) {
+        self.sparse.gather(rows, samples);
+        if purpose == Use::Training {
+            self.sparse.transpose(rows, samples);
+        }
+    }
+
+    fn gather_numbers(&mut self, part: &Part, samples: &[u32]) {
+        self.dense.set_rows(samples.len());
+        for panel in 0..self.dense.panels() {
+            let (width, columns) = (self.dense.width(panel), self.dense.panel_columns(panel));
+            let rows = self.dense.panel_mut(panel).chunks_exact_mut(width);
+            for (row, &sample) in rows.zip(samples) {
+                let bytes = &part.inputs.row(sample as usize)[panel * PANEL..][..columns];
+                for (line, bytes) in row.iter_mut().zip(bytes.chunks(LANES)) {
+                    line.0.iter_mut().zip(bytes).for_each(|(x, &byte)| *x = TABLE[usize::from(byte)]);
+                }
+            }
+        }
+    }
+
+    /// Returns the labels of the samples.
+    pub(crate) fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// Returns how many samples were gathered.
+    pub(crate) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Continues `out` (samples × units) by inputs × weights.
+    pub(crate) fn multiply(&self, kernel: Kernel, part: &Part, weights: &Matrix, out: &mut Matrix) {
+        match &part.inputs.sparse {
+            Some(rows) => self.multiply_lists(kernel, rows, weights, out),
+            None => matrix::multiply(kernel, out, &self.dense, weights),
+        }
+    }
+
+    fn multiply_lists(&self, kernel: Kernel, rows: &SparseRows, weights: &Matrix, out: &mut Matrix) {
+        for panel in 0..out.panels() {
+            let width = out.width(panel);
+            for lists in self.sparse.by_sample(rows) {
+                let out = out.panel_mut(panel);
+                kernel.sum_rows(RowSums { out, width, rows: weights.panel(panel), lists });
+            }
+        }
+    }
+
+    /// Continues `gradient`, rows `inputs` of one panel, by the sum over the samples of input × delta.
+    pub(crate) fn add_gradient(
+        &self,
+        kernel: Kernel,
+        part: &Part,
+        inputs: Range<usize>,
+        deltas: &[Line],
+        gradient: &mut [Line],
+    ) {
+        let width = gradient.len() / inputs.len();
+        if part.inputs.sparse.is_some() {
+            let lists = self.sparse.by_column().part(inputs);
+            kernel.sum_rows(RowSums { out: gradient, width, rows: deltas, lists });
+        } else {
+            add_gradient(kernel, &self.dense, inputs, deltas, gradient);
+        }
+    }
+}
+
+/// Continues `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, by the sum over the
+/// samples, in their order, of value × delta.
+pub(crate) fn add_gradient(
+    kernel: Kernel,
+    values: &Matrix,
+    inputs: Range<usize>,
+    deltas: &[Line],
+    gradient: &mut [Line],
+) {
+    let panel = inputs.start / PANEL;
+    kernel.multiply(Product {
+        width: gradient.len() / inputs.len(),
+        out: gradient,
+        a: values.panel(panel),
+        row_stride: 1,
+        step_stride: values.width(panel) * LANES,
+        b: deltas,
+        steps: values.rows(),
+    });
+}

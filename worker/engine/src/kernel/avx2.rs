@@ -1,0 +1,129 @@
+//! AVX2 and FMA: sixteen lanes are two registers of eight.
+//!
+//! A value of [`Avx2`] exists only inside [`run`], which is reached only through a `Kernel` that was detected on this
+//! machine: that is what every `unsafe` block here stands on.
+
+use super::lanes::{Lanes, Line};
+use super::{LEAST_SPLIT, Task};
+use std::arch::x86_64::*;
+
+/// Sixteen numbers in two registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(__m256, __m256);
+
+/// Runs `task` with this instruction set.
+///
+/// # Safety
+/// The processor must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn run<T: Task>(task: T) -> T::Output {
+    task.run::<Avx2>()
+}
+
+/// Returns whether this processor has what the kernel needs.
+pub(super) fn is_available() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+macro_rules! pairwise {
+    ($name:ident, $intrinsic:ident) => {
+        #[inline(always)]
+        fn $name(self, other: Avx2) -> Avx2 {
+            // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+            unsafe { Avx2($intrinsic(self.0, other.0), $intrinsic(self.1, other.1)) }
+        }
+    };
+}
+
+impl Lanes for Avx2 {
+    // 6 × 2 accumulators, 2 registers of b and 1 of a: 15 of 16.
+    const TILE_ROWS: usize = 6;
+
+    #[inline(always)]
+    fn load(line: &Line) -> Avx2 {
+        let start = line.0.as_ptr();
+        // SAFETY: AVX is there (see the module); a line is 16 numbers on a boundary of 64 bytes.
+        unsafe { Avx2(_mm256_load_ps(start), _mm256_load_ps(start.add(8))) }
+    }
+    #[inline(always)]
+    fn store(self, line: &mut Line) {
+        let start = line.0.as_mut_ptr();
+        // SAFETY: AVX is there (see the module); a line is 16 numbers on a boundary of 64 bytes.
+        unsafe {
+            _mm256_store_ps(start, self.0);
+            _mm256_store_ps(start.add(8), self.1);
+        }
+    }
+    #[inline(always)]
+    fn splat(value: f32) -> Avx2 {
+        // SAFETY: called from `run` alone, where AVX2 and FMA are there.
+        unsafe { Avx2(_mm256_set1_ps(value), _mm256_set1_ps(value)) }
+    }
+    pairwise!(add, _mm256_add_ps);
+    pairwise!(sub, _mm256_sub_ps);
+    pairwise!(mul, _mm256_mul_ps);
+    pairwise!(div, _mm256_div_ps);
+    #[inline(always)]
+    fn sqrt(self) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe { Avx2(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
+    }
+    #[inline(always)]
+    fn fma(self, factor: Avx2, summand: Avx2) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            Avx2(_mm256_fmadd_ps(self.0, factor.0, summand.0), _mm256_fmadd_ps(self.1, factor.1, summand.1))
+        }
+    }
+    #[inline(always)]
+    fn abs(self) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let sign = _mm256_set1_ps(-0.0);
+            Avx2(_mm256_andnot_ps(sign, self.0), _mm256_andnot_ps(sign, self.1))
+        }
+    }
+    #[inline(always)]
+    fn select_greater(self, other: Avx2, yes: Avx2, no: Avx2) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let first = _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, other.0);
+            let second = _mm256_cmp_ps::<_CMP_GT_OQ>(self.1, other.1);
+            Avx2(_mm256_blendv_ps(no.0, yes.0, first), _mm256_blendv_ps(no.1, yes.1, second))
+        }
+    }
+    #[inline(always)]
+    fn power_of_two(self) -> Avx2 {
+        let shifted = self.add(Avx2::splat(12_582_912.0));
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let bias = _mm256_set1_epi32(127);
+            let power = |x| _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_castps_si256(x), bias));
+            Avx2(_mm256_castsi256_ps(power(shifted.0)), _mm256_castsi256_ps(power(shifted.1)))
+        }
+    }
+    #[inline(always)]
+    fn split(self) -> (Avx2, Avx2) {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let least = _mm256_set1_epi32(LEAST_SPLIT as i32);
+            let fraction = _mm256_set1_epi32(0x007f_ffff);
+            let shifted = |x| _mm256_sub_epi32(_mm256_castps_si256(x), least);
+            let exponent = |x| _mm256_cvtepi32_ps(_mm256_srai_epi32::<23>(shifted(x)));
+            let mantissa =
+                |x| _mm256_castsi256_ps(_mm256_add_epi32(_mm256_and_si256(shifted(x), fraction), least));
+            (Avx2(mantissa(self.0), mantissa(self.1)), Avx2(exponent(self.0), exponent(self.1)))
+        }
+    }
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let eight = _mm256_add_ps(self.0, self.1);
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            let one = _mm_add_ss(two, _mm_shuffle_ps::<1>(two, two));
+            _mm_cvtss_f32(one)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Sixteen numbers at a time: the one interface between arithmetic and instruction sets.
+//!
+//! Whatever is computed element by element is written once, over [`Lanes`]. Sixteen is the width on every machine
+//! (one AVX-512 register, two of AVX2, an array for plain code), so a sum over lanes has one order everywhere.
+
+/// How many numbers a line holds.
+pub(crate) const LANES: usize = 16;
+
+/// The unit of storage: sixteen `f32`, never across a cache line.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub(crate) [f32; LANES]);
+
+impl Line {
+    /// Sixteen zeros.
+    pub(crate) const ZERO: Line = Line([0.0; LANES]);
+}
+
+/// Sixteen numbers and the operations that IEEE 754 rounds exactly, so that every implementation has the same bits.
+///
+/// Implementations inline every method: code over lanes must become straight code of one instruction set.
+pub(crate) trait Lanes: Copy {
+    /// Rows of the dense tile: as many as leave registers for the other operands.
+    const TILE_ROWS: usize;
+
+    /// Returns the line's numbers.
+    fn load(line: &Line) -> Self;
+    /// Writes the numbers to a line.
+    fn store(self, line: &mut Line);
+    /// Returns sixteen times `value`.
+    fn splat(value: f32) -> Self;
+    /// Returns `self + other`.
+    fn add(self, other: Self) -> Self;
+    /// Returns `self − other`.
+    fn sub(self, other: Self) -> Self;
+    /// Returns `self · other`.
+    fn mul(self, other: Self) -> Self;
+    /// Returns `self / other`.
+    fn div(self, other: Self) -> Self;
+    /// Returns the square root.
+    fn sqrt(self) -> Self;
+    /// Returns `self · factor + summand`, rounded once.
+    fn fma(self, factor: Self, summand: Self) -> Self;
+    /// Returns |self|.
+    fn abs(self) -> Self;
+    /// Returns `yes` in the lanes where `self > other`, `no` elsewhere and where either is not a number.
+    fn select_greater(self, other: Self, yes: Self, no: Self) -> Self;
+    /// Returns 2ⁿ for whole numbers n in −126 ..= 127; other lanes have no meaning, and the same none everywhere.
+    fn power_of_two(self) -> Self;
+    /// Splits positive normal numbers into (m, e) with x = m · 2ᵉ and √½ ≤ m < √2; other lanes have no meaning.
+    fn split(self) -> (Self, Self);
+    /// Returns the sum over the lanes by the fixed tree: lanes 8, then 4, 2 and 1 apart.
+    fn sum(self) -> f32;
+
+    /// Returns the numbers as every store has them: below 2⁻¹²⁶ in magnitude is +0. What is not a number stays so.
+    #[inline(always)]
+    fn clean(self) -> Self {
+        Self::splat(f32::MIN_POSITIVE).select_greater(self.abs(), Self::splat(0.0), self)
+    }
+}

@@ -1,0 +1,186 @@
+//! Instruction sets. The only place with `unsafe`, and the only one that knows what processor this is.
+//!
+//! `reference.rs` is the specification; every other kernel computes the same bits, which [`self_test`] checks on the
+//! machine itself and the golden digests check over whole trainings.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+pub(crate) mod lanes;
+mod reference;
+mod self_test;
+pub(crate) mod sparse;
+mod tiles;
+#[cfg(test)]
+mod wrong;
+
+pub use self_test::{WrongKernel, self_test};
+
+use lanes::{Lanes, Line};
+use reference::Plain;
+use sparse::Lists;
+
+/// The bits of the smallest `f32` of at least √½: where [`Lanes::split`] changes the exponent.
+const LEAST_SPLIT: u32 = 0x3f35_04f3;
+
+/// An instruction set that this machine has. All give the same bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kernel(Set);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Set {
+    Reference,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(test)]
+    SplitFma,
+    #[cfg(test)]
+    Backwards,
+}
+
+/// Names that a kernel has or will have: the ones after `avx2` are reserved.
+const NAMES: [&str; 4] = ["reference", "avx2", "avx512", "portable"];
+
+/// Why there is no kernel of a name.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoKernel {
+    /// The name is none that any kernel has.
+    #[error("unknown kernel \"{name}\"; known are {}", NAMES.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The name is known, but this program was built without that kernel.
+    #[error("kernel {name} is not built into this version")]
+    NotBuilt {
+        /// What was asked for.
+        name: String,
+    },
+    /// The processor lacks the instructions.
+    #[error("kernel {name} needs {instructions}, which this processor does not have")]
+    NotOnThisProcessor {
+        /// What was asked for.
+        name: String,
+        /// What is missing.
+        instructions: &'static str,
+    },
+}
+
+impl Kernel {
+    /// The specification in plain loops. Always there, some fifty times slower than the others.
+    pub const REFERENCE: Kernel = Kernel(Set::Reference);
+
+    /// Returns the fastest kernel that this machine runs.
+    pub fn detect() -> Kernel {
+        Kernel::available().last().copied().unwrap_or(Kernel::REFERENCE)
+    }
+
+    /// Returns every kernel that this machine runs, the slowest first.
+    pub fn available() -> Vec<Kernel> {
+        NAMES.iter().filter_map(|name| Kernel::by_name(name).ok()).collect()
+    }
+
+    /// Returns the kernel of this name.
+    ///
+    /// # Errors
+    /// Says whether the name is unknown, not built into this version, or not for this processor.
+    pub fn by_name(name: &str) -> Result<Kernel, NoKernel> {
+        let name = name.to_owned();
+        match name.as_str() {
+            "reference" => Ok(Kernel::REFERENCE),
+            #[cfg(target_arch = "x86_64")]
+            "avx2" if avx2::is_available() => Ok(Kernel(Set::Avx2)),
+            #[cfg(target_arch = "x86_64")]
+            "avx2" => Err(NoKernel::NotOnThisProcessor { name, instructions: "AVX2 and FMA" }),
+            known if NAMES.contains(&known) => Err(NoKernel::NotBuilt { name }),
+            _ => Err(NoKernel::Unknown { name }),
+        }
+    }
+
+    /// Returns the name that [`Kernel::by_name`] knows.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Reference => "reference",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            #[cfg(test)]
+            Set::SplitFma => "split fma",
+            #[cfg(test)]
+            Set::Backwards => "backwards",
+        }
+    }
+
+    /// Kernels that are wrong on purpose: what checks kernels must reject them.
+    #[cfg(test)]
+    pub(crate) const WRONG: [Kernel; 2] = [Kernel(Set::SplitFma), Kernel(Set::Backwards)];
+
+    /// Runs `task` with this instruction set.
+    pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
+        match self.0 {
+            Set::Reference => task.run::<Plain>(),
+            // SAFETY: `by_name` made this kernel, after it had detected AVX2 and FMA.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::run(task) },
+            #[cfg(test)]
+            Set::SplitFma => task.run::<wrong::SplitFma>(),
+            #[cfg(test)]
+            Set::Backwards => task.run::<Plain>(),
+        }
+    }
+
+    /// Continues each element of `product.out` by its chain of fused multiply-adds over the steps, in order.
+    pub(crate) fn multiply(self, product: Product<'_>) {
+        match self.0 {
+            Set::Reference => reference::multiply(product),
+            #[cfg(test)]
+            Set::Backwards => wrong::multiply_backwards(product),
+            _ => self.run(tiles::Multiply(product)),
+        }
+    }
+
+    /// Continues each row of `sums.out` by a list of rows times numbers, in the list's order.
+    pub(crate) fn sum_rows(self, sums: RowSums<'_>) {
+        debug_assert_eq!(sums.out.len(), sums.lists.len() * sums.width, "one row of out a list");
+        match self.0 {
+            Set::Reference => reference::sum_rows(sums),
+            _ => self.run(tiles::SumRows(sums)),
+        }
+    }
+}
+
+/// Arithmetic written once for every instruction set. `run` is to be inlined.
+pub(crate) trait Task {
+    /// What it returns.
+    type Output;
+    /// Computes with these lanes.
+    fn run<L: Lanes>(self) -> Self::Output;
+}
+
+/// `out[r][c] = Σ a(r, s) · b[s][c] + out[r][c]` over s = 0, 1, … for one panel of at most four lines.
+pub(crate) struct Product<'a> {
+    /// Rows of `width` lines; the chains continue what is there.
+    pub(crate) out: &'a mut [Line],
+    /// Lines a row of `out` and `b`.
+    pub(crate) width: usize,
+    /// Holds a(r, s) at number `r · row_stride + s · step_stride`.
+    pub(crate) a: &'a [Line],
+    /// Numbers from one row of a to the next.
+    pub(crate) row_stride: usize,
+    /// Numbers from one step of a to the next.
+    pub(crate) step_stride: usize,
+    /// A row of `width` lines a step.
+    pub(crate) b: &'a [Line],
+    /// How many terms each chain has.
+    pub(crate) steps: usize,
+}
+
+/// `out[i] = Σ value · rows[index] + out[i]` over the entries (index, value) of list i.
+pub(crate) struct RowSums<'a> {
+    /// A row of `width` lines a list; the chains continue what is there.
+    pub(crate) out: &'a mut [Line],
+    /// Lines a row, at most four.
+    pub(crate) width: usize,
+    /// What the indices of the lists select.
+    pub(crate) rows: &'a [Line],
+    /// A list for each row of `out`.
+    pub(crate) lists: Lists<'a>,
+}

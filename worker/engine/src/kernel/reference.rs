@@ -1,0 +1,125 @@
+//! The specification: what every kernel computes, bit for bit, in plain loops. Written to be read, not to be fast.
+
+use super::lanes::{LANES, Lanes, Line};
+use super::{LEAST_SPLIT, Product, RowSums};
+
+/// Sixteen numbers in an array.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain([f32; LANES]);
+
+impl Plain {
+    #[inline(always)]
+    fn each(self, f: impl Fn(f32) -> f32) -> Plain {
+        Plain(self.0.map(f))
+    }
+
+    #[inline(always)]
+    fn both(self, other: Plain, f: impl Fn(f32, f32) -> f32) -> Plain {
+        Plain(std::array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Lanes for Plain {
+    const TILE_ROWS: usize = 4;
+
+    #[inline(always)]
+    fn load(line: &Line) -> Plain {
+        Plain(line.0)
+    }
+    #[inline(always)]
+    fn store(self, line: &mut Line) {
+        line.0 = self.0;
+    }
+    #[inline(always)]
+    fn splat(value: f32) -> Plain {
+        Plain([value; LANES])
+    }
+    #[inline(always)]
+    fn add(self, other: Plain) -> Plain {
+        self.both(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, other: Plain) -> Plain {
+        self.both(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, other: Plain) -> Plain {
+        self.both(other, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, other: Plain) -> Plain {
+        self.both(other, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Plain {
+        self.each(f32::sqrt)
+    }
+    #[inline(always)]
+    fn fma(self, factor: Plain, summand: Plain) -> Plain {
+        Plain(std::array::from_fn(|lane| self.0[lane].mul_add(factor.0[lane], summand.0[lane])))
+    }
+    #[inline(always)]
+    fn abs(self) -> Plain {
+        self.each(f32::abs)
+    }
+    #[inline(always)]
+    fn select_greater(self, other: Plain, yes: Plain, no: Plain) -> Plain {
+        let pick = |lane: usize| if self.0[lane] > other.0[lane] { yes.0[lane] } else { no.0[lane] };
+        Plain(std::array::from_fn(pick))
+    }
+    #[inline(always)]
+    fn power_of_two(self) -> Plain {
+        // Adding 1.5 · 2²³ leaves n in the low bits; shifting drops all others.
+        self.each(|n| f32::from_bits((n + 12_582_912.0).to_bits().wrapping_add(127) << 23))
+    }
+    #[inline(always)]
+    fn split(self) -> (Plain, Plain) {
+        let shifted = |x: f32| x.to_bits().wrapping_sub(LEAST_SPLIT);
+        let exponent = |x: f32| ((shifted(x) as i32) >> 23) as f32;
+        let mantissa = |x: f32| f32::from_bits((shifted(x) & 0x007f_ffff).wrapping_add(LEAST_SPLIT));
+        (self.each(mantissa), self.each(exponent))
+    }
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let mut lanes = self.0;
+        for distance in [8, 4, 2, 1] {
+            for lane in 0..distance {
+                lanes[lane] += lanes[lane + distance];
+            }
+        }
+        lanes[0]
+    }
+}
+
+/// Continues every element of `out` by the chain `out = a · b + out` over the steps in order.
+pub(super) fn multiply(product: Product<'_>) {
+    let Product { out, width, a, row_stride, step_stride, b, steps } = product;
+    for (row, out) in out.chunks_exact_mut(width).enumerate() {
+        for column in 0..width * LANES {
+            let (line, lane) = (column / LANES, column % LANES);
+            for step in 0..steps {
+                let a = element(a, row * row_stride + step * step_stride);
+                let b = b[step * width + line].0[lane];
+                out[line].0[lane] = a.mul_add(b, out[line].0[lane]);
+            }
+        }
+    }
+}
+
+/// Continues every element of row i of `out` by the chain `out = value · rows[index] + out` over list i in order.
+pub(super) fn sum_rows(sums: RowSums<'_>) {
+    let RowSums { out, width, rows, lists } = sums;
+    for (list, out) in out.chunks_exact_mut(width).enumerate() {
+        for (index, value) in lists.list(list) {
+            let row = &rows[index * width..][..width];
+            for column in 0..width * LANES {
+                let (line, lane) = (column / LANES, column % LANES);
+                out[line].0[lane] = value.mul_add(row[line].0[lane], out[line].0[lane]);
+            }
+        }
+    }
+}
+
+fn element(lines: &[Line], index: usize) -> f32 {
+    lines[index / LANES].0[index % LANES]
+}

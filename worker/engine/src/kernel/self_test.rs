@@ -1,0 +1,191 @@
+//! A check of a kernel against the specification, on the machine where it is to run.
+
+use super::lanes::{LANES, Lanes, Line};
+use super::sparse::{SparseBatch, SparseRows};
+use super::{Kernel, Product, RowSums, Task};
+use crate::math;
+use crate::random::{Key, Stream};
+use gridsweep_common::seed::{Purpose, SeedKey};
+
+/// A kernel gave other bits than the specification: it must not be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("kernel {kernel} differs from the reference in {operation}")]
+pub struct WrongKernel {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// What it computed wrongly.
+    pub operation: &'static str,
+}
+
+/// Compares `kernel` with the reference, bit for bit, in every operation that it has of its own, on shapes with and
+/// without remainders. Takes some milliseconds.
+///
+/// # Errors
+/// Names the first operation that differs.
+pub fn self_test(kernel: Kernel) -> Result<(), WrongKernel> {
+    let checks: [(&'static str, fn(Kernel) -> Vec<Line>); 4] = [
+        ("dense products", products),
+        ("sparse products", row_sums),
+        ("elementwise operations", operations),
+        ("functions", functions),
+    ];
+    for (operation, compute) in checks {
+        if !same_bits(&compute(kernel), &compute(Kernel::REFERENCE)) {
+            return Err(WrongKernel { kernel: kernel.name(), operation });
+        }
+    }
+    Ok(())
+}
+
+fn same_bits(a: &[Line], b: &[Line]) -> bool {
+    let bits = |line: &Line| line.0.map(canonical_bits);
+    a.len() == b.len() && a.iter().map(bits).eq(b.iter().map(bits))
+}
+
+/// Returns the bits, one and the same for everything that is not a number: its payload is no part of the contract.
+fn canonical_bits(x: f32) -> u32 {
+    if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }
+}
+
+fn stream(purpose: Purpose) -> Stream {
+    Stream::new(Key::new(SeedKey { root: 0, replicate: 0 }, purpose), [0; 3])
+}
+
+/// Returns numbers of either sign and many sizes.
+fn numbers(lines: usize) -> Vec<Line> {
+    let mut stream = stream(Purpose::Init);
+    let mut number = || {
+        let size = f64::from(1_u32 << stream.below(20)) / 1024.0;
+        ((2.0 * stream.unit() - 1.0) * size) as f32
+    };
+    (0..lines).map(|_| Line(std::array::from_fn(|_| number()))).collect()
+}
+
+/// Every row count up to two tiles, every width, and steps that no power of two divides.
+fn products(kernel: Kernel) -> Vec<Line> {
+    let mut all = Vec::new();
+    for rows in 1..=13 {
+        for width in 1..=4 {
+            for steps in [1, 7, 97] {
+                let (mut out, a) = (numbers(rows * width), numbers(rows * 7));
+                let b = &numbers(steps * width + 1)[1..];
+                let out_lines = &mut out;
+                kernel.multiply(Product {
+                    out: out_lines,
+                    width,
+                    a: &a,
+                    row_stride: 7 * LANES,
+                    step_stride: 1,
+                    b,
+                    steps,
+                });
+                all.extend(out);
+            }
+        }
+    }
+    all
+}
+
+fn row_sums(kernel: Kernel) -> Vec<Line> {
+    let mut stream = stream(Purpose::Shuffle);
+    let columns = 250;
+    let mut byte = || if stream.below(3) == 0 { stream.below(256) as u8 } else { 0 };
+    let bytes: Vec<u8> = (0..5 * columns).map(|_| byte()).collect();
+    let rows = SparseRows::new(&bytes, columns).expect("a small matrix has lists");
+    let mut batch = SparseBatch::default();
+    batch.gather(&rows, &[4, 0, 3]);
+    let mut all = Vec::new();
+    for width in 1..=4 {
+        let weights = numbers(columns * width);
+        let mut out = numbers(3 * width);
+        for lists in batch.by_sample(&rows) {
+            kernel.sum_rows(RowSums { out: &mut out, width, rows: &weights, lists });
+        }
+        all.extend(out);
+    }
+    all
+}
+
+fn operations(kernel: Kernel) -> Vec<Line> {
+    kernel.run(Operations)
+}
+
+struct Operations;
+
+impl Task for Operations {
+    type Output = Vec<Line>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Vec<Line> {
+        let mut all = Vec::new();
+        let numbers = numbers(3 * 64);
+        for lines in numbers.chunks_exact(3) {
+            let [a, b, c] = [L::load(&lines[0]), L::load(&lines[1]), L::load(&lines[2])];
+            let (mantissa, exponent) = a.abs().split();
+            let whole = L::splat(-3.0);
+            let results = [
+                a.add(b),
+                a.sub(b),
+                a.mul(b),
+                a.div(b),
+                a.sqrt(),
+                a.fma(b, c),
+                a.select_greater(b, c, a),
+                whole.power_of_two().mul(a),
+                a.mul(L::splat(f32::MIN_POSITIVE)).clean(),
+                mantissa,
+                exponent,
+                L::splat(a.sum()),
+            ];
+            for result in results {
+                let mut line = Line::ZERO;
+                result.store(&mut line);
+                all.push(line);
+            }
+        }
+        all
+    }
+}
+
+fn functions(kernel: Kernel) -> Vec<Line> {
+    kernel.run(Functions)
+}
+
+struct Functions;
+
+impl Task for Functions {
+    type Output = Vec<Line>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Vec<Line> {
+        let mut all = Vec::new();
+        for line in numbers(256) {
+            let x = L::load(&line);
+            for result in [math::exp(x), math::ln(x.abs()), math::tanh(x), math::sigmoid(x)] {
+                let mut line = Line::ZERO;
+                result.store(&mut line);
+                all.push(line);
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_of_this_machine_passes() {
+        for kernel in Kernel::available() {
+            assert_eq!(self_test(kernel), Ok(()));
+        }
+    }
+
+    #[test]
+    fn wrong_kernels_are_caught() {
+        for kernel in Kernel::WRONG {
+            assert!(self_test(kernel).is_err(), "{}", kernel.name());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The two products of the engine for any instruction set, in tiles that stay in registers.
+//!
+//! A tile decides which elements are computed together, never in which order the terms of one element are added: the
+//! bits are those of `reference.rs`.
+
+use super::lanes::{LANES, Lanes, Line};
+use super::sparse::{Lists, TABLE};
+use super::{Product, RowSums, Task};
+
+/// [`super::Kernel::multiply`] as a task.
+pub(super) struct Multiply<'a>(pub(super) Product<'a>);
+
+impl Task for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let mut product = self.0;
+        product.check();
+        let rows = product.rows();
+        let mut row = 0;
+        while row + L::TILE_ROWS <= rows {
+            match L::TILE_ROWS {
+                6 => strip::<L, 6>(&mut product, row),
+                _ => strip::<L, 4>(&mut product, row),
+            }
+            row += L::TILE_ROWS;
+        }
+        match rows - row {
+            0 => {}
+            1 => strip::<L, 1>(&mut product, row),
+            2 => strip::<L, 2>(&mut product, row),
+            3 => strip::<L, 3>(&mut product, row),
+            4 => strip::<L, 4>(&mut product, row),
+            _ => strip::<L, 5>(&mut product, row),
+        }
+    }
+}
+
+/// Continues `R` rows from `row` on, one line of columns after the other.
+#[inline(always)]
+fn strip<L: Lanes, const R: usize>(product: &mut Product<'_>, row: usize) {
+    for line in 0..product.width {
+        tile::<L, R>(product, row, line);
+    }
+}
+
+/// Continues `R` rows × 16 columns.
+#[inline(always)]
+fn tile<L: Lanes, const R: usize>(product: &mut Product<'_>, row: usize, line: usize) {
+    let width = product.width;
+    let mut sums: [L; R] = std::array::from_fn(|r| L::load(&product.out[(row + r) * width + line]));
+    let a = product.a.as_ptr().cast::<f32>();
+    let b = product.b.as_ptr();
+    for step in 0..product.steps {
+        // SAFETY: `Product::check` made sure that the last row and step lie inside a and b.
+        let factors = L::load(unsafe { &*b.add(step * width + line) });
+        for (r, sum) in sums.iter_mut().enumerate() {
+            let at = (row + r) * product.row_stride + step * product.step_stride;
+            // SAFETY: as above.
+            let value = unsafe { *a.add(at) };
+            *sum = L::splat(value).fma(factors, *sum);
+        }
+    }
+    for (r, sum) in sums.into_iter().enumerate() {
+        sum.store(&mut product.out[(row + r) * width + line]);
+    }
+}
+
+/// [`super::Kernel::sum_rows`] as a task.
+pub(super) struct SumRows<'a>(pub(super) RowSums<'a>);
+
+impl Task for SumRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let RowSums { out, width, rows, lists } = self.0;
+        assert!(lists.index_end() * width <= rows.len(), "every index of the lists is a row");
+        match width {
+            1 => sum_lists::<L, 1>(out, rows, lists),
+            2 => sum_lists::<L, 2>(out, rows, lists),
+            3 => sum_lists::<L, 3>(out, rows, lists),
+            _ => sum_lists::<L, 4>(out, rows, lists),
+        }
+    }
+}
+
+#[inline(always)]
+fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: Lists<'_>) {
+    for (list, out) in out.chunks_exact_mut(W).enumerate() {
+        let mut sums: [L; W] = std::array::from_fn(|line| L::load(&out[line]));
+        for entry in lists.entries(list) {
+            let value = L::splat(TABLE[entry.value()]);
+            for (line, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: an index of the lists is less than `index_end`, whose rows `run` has checked.
+                let row = unsafe { rows.get_unchecked(entry.index() * W + line) };
+                *sum = value.fma(L::load(row), *sum);
+            }
+        }
+        for (line, sum) in sums.into_iter().enumerate() {
+            sum.store(&mut out[line]);
+        }
+    }
+}
+
+impl Product<'_> {
+    /// Returns how many rows are continued.
+    pub(super) fn rows(&self) -> usize {
+        self.out.len() / self.width
+    }
+
+    /// Panics unless every element that the product reads exists.
+    fn check(&self) {
+        let last_row = (self.rows().max(1) - 1) * self.row_stride;
+        let last_step = (self.steps.max(1) - 1) * self.step_stride;
+        assert!(last_row + last_step < self.a.len() * LANES, "a holds every row and step");
+        assert!(self.steps * self.width <= self.b.len(), "b holds every step");
+        assert!((1..=4).contains(&self.width), "a panel has at most four lines");
+    }
+}

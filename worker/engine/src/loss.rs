@@ -1,0 +1,220 @@
+//! Softmax and cross-entropy, in nats.
+
+use crate::kernel::lanes::{LANES, Lanes, Line};
+use crate::kernel::{Kernel, Task};
+use crate::math;
+use crate::matrix::Matrix;
+
+/// The most lines that a row of logits has: 256 classes, the values of a label.
+const LINES_MOST: usize = 16;
+
+/// What the loss leaves of a batch, and its workspace.
+#[derive(Default, Debug)]
+pub(crate) struct Losses {
+    /// Σ exp(z − max z) of each sample, then its loss; 16 samples a line.
+    sums: Vec<Line>,
+    /// z − max z of each sample's true class.
+    targets: Vec<Line>,
+    /// The class with the largest logit, the first of equals.
+    predictions: Vec<u8>,
+}
+
+impl Losses {
+    /// Returns the sum of the samples' cross-entropies −ln softmax(z)[label]: 16 lanes of samples, then the tree.
+    ///
+    /// `logits` is samples × classes, cleaned. What is not a number or infinite shows in the sum.
+    pub(crate) fn evaluate(&mut self, kernel: Kernel, logits: &Matrix, labels: &[u8]) -> f32 {
+        self.run(kernel, logits, labels, None)
+    }
+
+    /// The same, and replaces `deltas` (samples × classes) by the gradient of the batch's mean:
+    /// (softmax(z) − \[class = label\]) / samples, cleaned.
+    pub(crate) fn differentiate(
+        &mut self,
+        kernel: Kernel,
+        logits: &Matrix,
+        labels: &[u8],
+        deltas: &mut Matrix,
+    ) -> f32 {
+        self.run(kernel, logits, labels, Some(deltas))
+    }
+
+    fn run(&mut self, kernel: Kernel, logits: &Matrix, labels: &[u8], deltas: Option<&mut Matrix>) -> f32 {
+        let lines = labels.len().div_ceil(LANES);
+        self.sums.clear();
+        self.sums.resize(lines, Line([1.0; LANES]));
+        self.targets.clear();
+        self.targets.resize(lines, Line::ZERO);
+        self.predictions.clear();
+        kernel.run(CrossEntropy { losses: self, logits, labels, deltas })
+    }
+
+    /// Returns the predicted class of each sample of the last batch.
+    pub(crate) fn predictions(&self) -> &[u8] {
+        &self.predictions
+    }
+
+    /// Returns how many samples of the last batch were classified as their labels say.
+    pub(crate) fn right(&self, labels: &[u8]) -> u64 {
+        self.predictions.iter().zip(labels).filter(|(a, b)| a == b).count() as u64
+    }
+}
+
+struct CrossEntropy<'a> {
+    losses: &'a mut Losses,
+    logits: &'a Matrix,
+    labels: &'a [u8],
+    deltas: Option<&'a mut Matrix>,
+}
+
+impl Task for CrossEntropy<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self) -> f32 {
+        for sample in 0..self.labels.len() {
+            self.sample::<L>(sample);
+        }
+        let mut sum = L::splat(0.0);
+        for (line, target) in self.losses.sums.iter_mut().zip(&self.losses.targets) {
+            let loss = math::ln(L::load(line)).sub(L::load(target)).clean();
+            loss.store(line);
+            sum = sum.add(loss);
+        }
+        sum.sum()
+    }
+}
+
+impl CrossEntropy<'_> {
+    #[inline(always)]
+    fn sample<L: Lanes>(&mut self, sample: usize) {
+        let mut row = [Line::ZERO; LINES_MOST];
+        let lines = gather(self.logits, sample, &mut row);
+        let (prediction, most) = largest(&row, self.logits.columns());
+        let label = usize::from(self.labels[sample]);
+        self.losses.predictions.push(prediction as u8);
+        self.losses.targets[sample / LANES].0[sample % LANES] = row[label / LANES].0[label % LANES] - most;
+        let sum = exponentials::<L>(&mut row[..lines], most);
+        self.losses.sums[sample / LANES].0[sample % LANES] = sum;
+        if let Some(deltas) = &mut self.deltas {
+            let count = self.labels.len() as f32;
+            let of_label = (row[label / LANES].0[label % LANES] / sum - 1.0) / count;
+            scale::<L>(&mut row[..lines], sum, count);
+            scatter(&row, deltas, sample);
+            deltas.set(sample, label, of_label);
+        }
+    }
+}
+
+/// Copies a row of logits, −∞ beyond the last class, and returns how many lines it has.
+#[inline(always)]
+fn gather(logits: &Matrix, sample: usize, row: &mut [Line; LINES_MOST]) -> usize {
+    let (classes, mut lines) = (logits.columns(), 0);
+    for panel in 0..logits.panels() {
+        let width = logits.width(panel);
+        row[lines..lines + width].copy_from_slice(&logits.panel(panel)[sample * width..][..width]);
+        lines += width;
+    }
+    for class in classes..lines * LANES {
+        row[class / LANES].0[class % LANES] = f32::NEG_INFINITY;
+    }
+    lines
+}
+
+/// Copies a row of deltas to its panels.
+#[inline(always)]
+fn scatter(row: &[Line; LINES_MOST], deltas: &mut Matrix, sample: usize) {
+    let mut lines = 0;
+    for panel in 0..deltas.panels() {
+        let width = deltas.width(panel);
+        deltas.panel_mut(panel)[sample * width..][..width].copy_from_slice(&row[lines..lines + width]);
+        lines += width;
+    }
+}
+
+/// Returns the first class with the largest logit, and that logit.
+#[inline(always)]
+fn largest(row: &[Line; LINES_MOST], classes: usize) -> (usize, f32) {
+    let (mut best, mut most) = (0, f32::NEG_INFINITY);
+    for class in 0..classes {
+        let logit = row[class / LANES].0[class % LANES];
+        if logit > most {
+            (best, most) = (class, logit);
+        }
+    }
+    (best, most)
+}
+
+/// Replaces z by exp(z − most), cleaned, and returns the sum: 16 lanes of classes, then the tree.
+#[inline(always)]
+fn exponentials<L: Lanes>(row: &mut [Line], most: f32) -> f32 {
+    let mut sum = L::splat(0.0);
+    for line in row {
+        let power = math::exp(L::load(line).sub(L::splat(most))).clean();
+        power.store(line);
+        sum = sum.add(power);
+    }
+    sum.sum()
+}
+
+/// Replaces e by (e / sum) / count, cleaned.
+#[inline(always)]
+fn scale<L: Lanes>(row: &mut [Line], sum: f32, count: f32) {
+    for line in row {
+        L::load(line).div(L::splat(sum)).div(L::splat(count)).clean().store(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logits(rows: &[&[f32]]) -> Matrix {
+        let mut logits = Matrix::zeros(rows.len(), rows[0].len());
+        for (r, row) in rows.iter().enumerate() {
+            row.iter().enumerate().for_each(|(c, &z)| logits.set(r, c, z));
+        }
+        logits
+    }
+
+    #[test]
+    fn loss_and_gradient_are_those_of_softmax() {
+        let logits = logits(&[&[1.0, 2.0, -1.0], &[0.0, 0.0, 0.0]]);
+        let mut deltas = Matrix::zeros(2, 3);
+        let mut losses = Losses::default();
+        let sum = losses.differentiate(Kernel::detect(), &logits, &[2, 0], &mut deltas);
+        let total = 1f64.exp() + 2f64.exp() + (-1f64).exp();
+        let expected = total.ln() + 1.0 + 3f64.ln();
+        assert!((f64::from(sum) - expected).abs() < 1e-6, "{sum} {expected}");
+        let expected = [1f64.exp() / total, 2f64.exp() / total, (-1f64).exp() / total - 1.0];
+        for (class, expected) in expected.into_iter().enumerate() {
+            assert!((f64::from(deltas.get(0, class)) - expected / 2.0).abs() < 1e-7);
+        }
+        assert_eq!(losses.predictions(), [1, 0]);
+        assert_eq!(losses.right(&[1, 1]), 1);
+    }
+
+    #[test]
+    fn every_class_counts_however_many_there_are() {
+        for classes in [2, 16, 17, 64, 65, 256] {
+            let zeros = vec![0.0; classes];
+            let logits = logits(&[&zeros]);
+            let mut losses = Losses::default();
+            let label = (classes - 1) as u8;
+            let mut deltas = Matrix::zeros(1, classes);
+            let sum = losses.differentiate(Kernel::detect(), &logits, &[label], &mut deltas);
+            assert!((f64::from(sum) - (classes as f64).ln()).abs() < 1e-6);
+            let total: f32 = deltas.lines().iter().flat_map(|line| line.0).sum();
+            assert!(total.abs() < 1e-6, "the gradient of softmax sums to zero: {total}");
+        }
+    }
+
+    #[test]
+    fn a_logit_that_is_no_number_shows_in_the_loss() {
+        for wrong in [f32::NAN, f32::INFINITY] {
+            let logits = logits(&[&[wrong, 0.0]]);
+            let sum = Losses::default().evaluate(Kernel::detect(), &logits, &[0]);
+            assert!(!sum.is_finite());
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Matrices as the kernels want them: panels of 64 columns, rows of a panel one after the other.
+//!
+//! The last panel is as wide as it must be, in whole lines of 16; columns beyond the matrix hold what does no harm
+//! (zeros in weights, gradients and deltas). Weights, activations and deltas all have this one layout.
+
+use crate::kernel::Kernel;
+use crate::kernel::lanes::{LANES, Line};
+use std::ops::Range;
+
+/// Columns of a full panel. Eight AVX2 registers: as much as one row of input reuses (narrower panels measured slower).
+pub(crate) const PANEL: usize = 64;
+/// Lines of a full panel's row.
+const PANEL_LINES: usize = PANEL / LANES;
+
+/// A matrix in panels.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Matrix {
+    rows: usize,
+    columns: usize,
+    lines: Vec<Line>,
+}
+
+impl Matrix {
+    /// Returns a matrix of zeros.
+    pub(crate) fn zeros(rows: usize, columns: usize) -> Matrix {
+        let lines = vec![Line::ZERO; rows * columns.div_ceil(LANES)];
+        Matrix { rows, columns, lines }
+    }
+
+    /// Returns how many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Returns how many columns there are, without what fills the last line.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Makes the matrix one of `rows` rows, whose numbers have no meaning. Does not allocate unless it grows beyond
+    /// what it ever was.
+    pub(crate) fn set_rows(&mut self, rows: usize) {
+        if rows != self.rows {
+            self.rows = rows;
+            self.lines.resize(rows * self.columns.div_ceil(LANES), Line::ZERO);
+        }
+    }
+
+    /// Returns how many panels there are.
+    pub(crate) fn panels(&self) -> usize {
+        self.columns.div_ceil(PANEL)
+    }
+
+    /// Returns how many lines a row of this panel has.
+    pub(crate) fn width(&self, panel: usize) -> usize {
+        PANEL_LINES.min(self.columns.div_ceil(LANES) - panel * PANEL_LINES)
+    }
+
+    /// Returns how many columns this panel has.
+    pub(crate) fn panel_columns(&self, panel: usize) -> usize {
+        PANEL.min(self.columns - panel * PANEL)
+    }
+
+    /// Returns where rows of a panel lie among all lines.
+    pub(crate) fn range(&self, panel: usize, rows: Range<usize>) -> Range<usize> {
+        let (start, width) = (panel * PANEL_LINES * self.rows, self.width(panel));
+        start + rows.start * width..start + rows.end * width
+    }
+
+    /// Returns one panel, row after row.
+    pub(crate) fn panel(&self, panel: usize) -> &[Line] {
+        &self.lines[self.range(panel, 0..self.rows)]
+    }
+
+    /// Returns one panel to write to.
+    pub(crate) fn panel_mut(&mut self, panel: usize) -> &mut [Line] {
+        let range = self.range(panel, 0..self.rows);
+        &mut self.lines[range]
+    }
+
+    /// Returns all lines: panel after panel.
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Returns all lines to write to.
+    pub(crate) fn lines_mut(&mut self) -> &mut [Line] {
+        &mut self.lines
+    }
+
+    /// Returns one number.
+    pub(crate) fn get(&self, row: usize, column: usize) -> f32 {
+        self.lines[self.line_of(row, column)].0[column % LANES]
+    }
+
+    /// Sets one number.
+    pub(crate) fn set(&mut self, row: usize, column: usize, value: f32) {
+        let line = self.line_of(row, column);
+        self.lines[line].0[column % LANES] = value;
+    }
+
+    fn line_of(&self, row: usize, column: usize) -> usize {
+        self.range(column / PANEL, row..row + 1).start + column % PANEL / LANES
+    }
+
+    /// Makes every row of every panel that of `row`, a matrix of one row.
+    pub(crate) fn fill_rows(&mut self, row: &Matrix) {
+        for panel in 0..self.panels() {
+            let source = row.panel(panel);
+            self.panel_mut(panel).chunks_exact_mut(source.len()).for_each(|out| out.copy_from_slice(source));
+        }
+    }
+
+    /// Writes the transposed block of `source` (rows of panel `panel`) to where it belongs in this matrix.
+    pub(crate) fn transpose_block(&mut self, source: &Matrix, panel: usize, rows: Range<usize>) {
+        let (width, own_panel) = (source.width(panel), rows.start / PANEL);
+        let block = &source.lines[source.range(panel, rows.clone())];
+        let own_width = self.width(own_panel);
+        let first = panel * PANEL;
+        let own = self.range(own_panel, first..first + source.panel_columns(panel));
+        for (column, out) in self.lines[own].chunks_exact_mut(own_width).enumerate() {
+            let (line, lane) = (column / LANES, column % LANES);
+            for (row, source) in block.chunks_exact(width).enumerate() {
+                out[row / LANES].0[row % LANES] = source[line].0[lane];
+            }
+        }
+    }
+}
+
+/// Continues `out` by the product `a · b`: each element a chain over the columns of `a` in order.
+pub(crate) fn multiply(kernel: Kernel, out: &mut Matrix, a: &Matrix, b: &Matrix) {
+    for panel in 0..out.panels() {
+        let width = out.width(panel);
+        for block in 0..a.panels() {
+            let steps = a.panel_columns(block);
+            let b_rows = block * PANEL..block * PANEL + steps;
+            kernel.multiply(crate::kernel::Product {
+                out: out.panel_mut(panel),
+                width,
+                a: a.panel(block),
+                row_stride: a.width(block) * LANES,
+                step_stride: 1,
+                b: &b.lines[b.range(panel, b_rows)],
+                steps,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_where_they_were_put() {
+        let mut matrix = Matrix::zeros(3, 97);
+        for row in 0..3 {
+            for column in 0..97 {
+                matrix.set(row, column, (row * 97 + column) as f32);
+            }
+        }
+        assert_eq!((matrix.panels(), matrix.width(0), matrix.width(1)), (2, 4, 3));
+        assert_eq!(matrix.get(2, 96), 290.0);
+        assert_eq!(matrix.panel(1)[3].0[0], 97.0 + 64.0);
+    }
+
+    #[test]
+    fn transposed_blocks_make_up_the_transposed_matrix() {
+        let mut matrix = Matrix::zeros(70, 97);
+        for row in 0..70 {
+            for column in 0..97 {
+                matrix.set(row, column, (row * 97 + column) as f32);
+            }
+        }
+        let mut transposed = Matrix::zeros(97, 70);
+        for panel in 0..matrix.panels() {
+            transposed.transpose_block(&matrix, panel, 0..64);
+            transposed.transpose_block(&matrix, panel, 64..70);
+        }
+        for row in 0..70 {
+            for column in 0..97 {
+                assert_eq!(transposed.get(column, row), matrix.get(row, column));
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The network: layers, the way forward through them, and the way back on which their weights move.
+
+use crate::activation::Activation;
+use crate::batch::{self, Batch};
+use crate::dataset::Part;
+use crate::init::Initializer;
+use crate::kernel::lanes::{LANES, Lanes, Line};
+use crate::kernel::{Kernel, Product, Task};
+use crate::mask::{Dropout, Place};
+use crate::matrix::{self, Matrix, PANEL};
+use crate::optimizer::{Block, Optimizer, Step};
+use crate::random::{Key, Stream};
+use crate::regularizer::Regularizer;
+use crate::workspace::{LayerSpace, Workspace};
+use std::ops::Range;
+
+/// All weights, biases and their moments: what an optimizer's step changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) layers: Vec<Layer>,
+}
+
+/// One dense layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    /// Inputs × units.
+    pub(crate) weights: Matrix,
+    /// One row.
+    pub(crate) biases: Matrix,
+    /// Units × inputs, kept equal to the weights; empty for the first layer, through which nothing goes back.
+    transposed: Matrix,
+    weight_moments: Vec<Matrix>,
+    bias_moments: Vec<Matrix>,
+}
+
+/// What every product of a training has in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means<'a> {
+    pub(crate) kernel: Kernel,
+    pub(crate) activation: &'a dyn Activation,
+    pub(crate) regularizer: &'a dyn Regularizer,
+    pub(crate) optimizer: &'a dyn Optimizer,
+    pub(crate) dropout: Option<Dropout>,
+}
+
+/// What one step of the optimizer gave.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Stepped {
+    /// The penalty on all weights before the step.
+    pub(crate) penalty: f64,
+    /// Whether every weight and bias is finite after it.
+    pub(crate) is_finite: bool,
+}
+
+impl Network {
+    /// Draws a network of layers with these (inputs, units); each layer has its own random stream.
+    pub(crate) fn new(
+        shapes: &[(usize, usize)],
+        initializer: &dyn Initializer,
+        key: Key,
+        moments: usize,
+    ) -> Network {
+        let layer = |(index, &(inputs, units)): (usize, &(usize, usize))| {
+            let mut weights = Matrix::zeros(inputs, units);
+            initializer.fill(&mut weights, &mut Stream::new(key, [index as u32, 0, 0]));
+            Layer::new(weights, index > 0, moments)
+        };
+        Network { layers: shapes.iter().enumerate().map(layer).collect() }
+    }
+
+    /// Computes the logits of the gathered batch as they are in use: without dropout.
+    pub(crate) fn evaluate(&self, means: Means<'_>, part: &Part, space: &mut Workspace) {
+        self.forward(Means { dropout: None, ..means }, part, space, Place { epoch: 0, step: 0, layer: 0 });
+    }
+
+    /// Computes the values of all layers for the gathered batch; `place` says which masks drop units.
+    pub(crate) fn forward(&self, means: Means<'_>, part: &Part, space: &mut Workspace, place: Place) {
+        space.fit_batch();
+        let Workspace { batch, layers, .. } = space;
+        let last = self.layers.len() - 1;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (before, from_here) = layers.split_at_mut(index);
+            let here = &mut from_here[0];
+            here.values.fill_rows(&layer.biases);
+            match before.last() {
+                None => batch.multiply(means.kernel, part, &layer.weights, &mut here.values),
+                Some(before) => {
+                    let entering = entering(before, means);
+                    matrix::multiply(means.kernel, &mut here.values, entering, &layer.weights);
+                }
+            }
+            if index == last {
+                means.kernel.run(Clean(here.values.lines_mut()));
+            } else {
+                here.finish(means, Place { layer: index as u32, ..place });
+            }
+        }
+    }
+
+    /// Goes back from the deltas of the last layer, moving the weights of each layer once their gradient is known.
+    pub(crate) fn step_back(
+        &mut self,
+        means: Means<'_>,
+        step: Step,
+        part: &Part,
+        space: &mut Workspace,
+    ) -> Stepped {
+        let Workspace { batch, layers, gradient, .. } = space;
+        let mut total = Stepped { penalty: 0.0, is_finite: true };
+        for (index, layer) in self.layers.iter_mut().enumerate().rev() {
+            let (before, from_here) = layers.split_at_mut(index);
+            let deltas = &from_here[0].deltas;
+            if let Some(before) = before.last_mut() {
+                layer.send_back(means, deltas, before);
+            }
+            let inputs = match before.last() {
+                None => Entering::Batch(batch, part),
+                Some(before) => Entering::Values(before.passed_on()),
+            };
+            total.add(layer.step(means, step, inputs, deltas, gradient));
+        }
+        total
+    }
+}
+
+impl Stepped {
+    fn add(&mut self, other: Stepped) {
+        self.penalty += other.penalty;
+        self.is_finite &= other.is_finite;
+    }
+}
+
+/// Returns what enters the layer after `before`.
+fn entering<'a>(before: &'a LayerSpace, means: Means<'_>) -> &'a Matrix {
+    if means.dropout.is_some() { before.passed_on() } else { &before.values }
+}
+
+impl LayerSpace {
+    /// Makes values of what entered the activation, and drops units where the training does.
+    fn finish(&mut self, means: Means<'_>, place: Place) {
+        means.activation.activate(means.kernel, self.values.lines_mut());
+        if let (Some(dropout), Some(space)) = (means.dropout, &mut self.dropout) {
+            dropout.draw(means.kernel, place, &mut space.mask);
+            dropout.drop_units(means.kernel, &space.mask, &self.values, &mut space.kept);
+        }
+    }
+}
+
+/// What entered a layer on the way forward.
+#[derive(Clone, Copy)]
+enum Entering<'a> {
+    /// The first layer: samples of a part of the data.
+    Batch(&'a Batch, &'a Part),
+    /// Every other layer: samples × units of the layer before.
+    Values(&'a Matrix),
+}
+
+impl Entering<'_> {
+    /// Continues `gradient`, rows `inputs` of a panel of weights, by the sum over the samples of input × delta.
+    fn add_gradient(&self, kernel: Kernel, inputs: Range<usize>, deltas: &[Line], gradient: &mut [Line]) {
+        match self {
+            Entering::Batch(batch, part) => batch.add_gradient(kernel, part, inputs, deltas, gradient),
+            Entering::Values(values) => batch::add_gradient(kernel, values, inputs, deltas, gradient),
+        }
+    }
+}
+
+impl Layer {
+    fn new(weights: Matrix, has_layer_before: bool, moments: usize) -> Layer {
+        let (inputs, units) = (weights.rows(), weights.columns());
+        let mut layer = Layer {
+            weight_moments: vec![Matrix::zeros(inputs, units); moments],
+            bias_moments: vec![Matrix::zeros(1, units); moments],
+            biases: Matrix::zeros(1, units),
+            transposed: Matrix::zeros(if has_layer_before { units } else { 0 }, inputs),
+            weights,
+        };
+        layer.restore_transposed();
+        layer
+    }
+
+    /// Makes the transposed weights those of the weights again.
+    fn restore_transposed(&mut self) {
+        for panel in 0..self.weights.panels() {
+            for rows in blocks(self.weights.rows()) {
+                self.transpose_block(panel, rows);
+            }
+        }
+    }
+
+    fn transpose_block(&mut self, panel: usize, rows: Range<usize>) {
+        if self.transposed.rows() > 0 {
+            self.transposed.transpose_block(&self.weights, panel, rows);
+        }
+    }
+
+    /// Computes the deltas of the layer before from this layer's.
+    fn send_back(&self, means: Means<'_>, deltas: &Matrix, before: &mut LayerSpace) {
+        before.deltas.lines_mut().fill(Line::ZERO);
+        matrix::multiply(means.kernel, &mut before.deltas, deltas, &self.transposed);
+        if let (Some(dropout), Some(space)) = (means.dropout, &before.dropout) {
+            dropout.drop_in_place(means.kernel, &space.mask, &mut before.deltas);
+        }
+        means.activation.backpropagate(means.kernel, before.deltas.lines_mut(), before.values.lines());
+    }
+
+    /// Moves this layer's weights and biases. Blocks are cut by shape alone: panel after panel, 64 rows each.
+    fn step(
+        &mut self,
+        means: Means<'_>,
+        step: Step,
+        inputs: Entering<'_>,
+        deltas: &Matrix,
+        gradient: &mut [Line],
+    ) -> Stepped {
+        let mut total = Stepped { penalty: 0.0, is_finite: true };
+        for panel in 0..self.weights.panels() {
+            for rows in blocks(self.weights.rows()) {
+                let gradient = &mut gradient[..rows.len() * self.weights.width(panel)];
+                gradient.fill(Line::ZERO);
+                inputs.add_gradient(means.kernel, rows.clone(), deltas.panel(panel), gradient);
+                total.add(self.step_block(means, step, panel, rows, gradient));
+            }
+            total.is_finite &= self.step_biases(means, step, panel, deltas, gradient);
+        }
+        total
+    }
+
+    fn step_block(
+        &mut self,
+        means: Means<'_>,
+        step: Step,
+        panel: usize,
+        rows: Range<usize>,
+        gradient: &mut [Line],
+    ) -> Stepped {
+        let lines = self.weights.range(panel, rows.clone());
+        let parameters = &mut self.weights.lines_mut()[lines.clone()];
+        let penalty = means.regularizer.penalize(means.kernel, parameters, gradient);
+        let block = Block { parameters, gradient, moments: &mut self.weight_moments, lines };
+        let is_finite = means.optimizer.update(means.kernel, step, block);
+        self.transpose_block(panel, rows);
+        Stepped { penalty, is_finite }
+    }
+
+    /// Moves one panel of biases: their gradient is the sum of the deltas over the samples, in their order.
+    fn step_biases(
+        &mut self,
+        means: Means<'_>,
+        step: Step,
+        panel: usize,
+        deltas: &Matrix,
+        gradient: &mut [Line],
+    ) -> bool {
+        let width = self.biases.width(panel);
+        let gradient = &mut gradient[..width];
+        gradient.fill(Line::ZERO);
+        let (a, b) = (&[Line([1.0; LANES])], deltas.panel(panel));
+        let (row_stride, step_stride) = (0, 0);
+        means.kernel.multiply(Product {
+            out: gradient,
+            width,
+            a,
+            row_stride,
+            step_stride,
+            b,
+            steps: deltas.rows(),
+        });
+        let lines = self.biases.range(panel, 0..1);
+        let parameters = &mut self.biases.lines_mut()[lines.clone()];
+        let block = Block { parameters, gradient, moments: &mut self.bias_moments, lines };
+        means.optimizer.update(means.kernel, step, block)
+    }
+}
+
+/// Cuts rows into blocks of 64, the last as long as it is.
+fn blocks(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(PANEL).map(move |start| start..rows.min(start + PANEL))
+}
+
+/// Cleans numbers where they are.
+struct Clean<'a>(&'a mut [Line]);
+
+impl Task for Clean<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        self.0.iter_mut().for_each(|line| L::load(line).clean().store(line));
+    }
+}

@@ -1,0 +1,108 @@
+//! Stochastic gradient descent, with momentum.
+
+use super::{Block, Optimizer, Rule, Step, apply, learning_rate};
+use crate::catalog::{Family, number_between, setting};
+use crate::kernel::Kernel;
+use crate::kernel::lanes::Lanes;
+use gridsweep_common::catalogue::{Kind, Setting};
+use gridsweep_common::choice::Value;
+use std::sync::Arc;
+
+/// Gradient descent with Keras' momentum, which carries the learning rate inside the velocity.
+pub(super) const FAMILY: Family<dyn Optimizer> = Family {
+    name: "sgd",
+    formula: "u = momentum u - r g, w += u; nesterov: w += momentum u - r g",
+    source: "Robbins and Monro 1951; Polyak 1964; Nesterov 1983 as in Sutskever et al., ICML 2013; Keras 3",
+    settings,
+    build: |reader| {
+        Ok(Arc::new(Sgd {
+            momentum: reader.number("optimizer.momentum")?,
+            is_nesterov: reader.flag("optimizer.nesterov")?,
+        }))
+    },
+};
+
+fn settings() -> Vec<Setting> {
+    let share = number_between(Some((0.0, true)), Some((1.0, false)));
+    vec![
+        learning_rate(),
+        setting("optimizer.momentum", share, Some(Value::from(0.0)), "How much of the velocity is kept."),
+        setting(
+            "optimizer.nesterov",
+            Kind::Bool,
+            Some(Value::from(false)),
+            "Whether the gradient counts as taken where the velocity leads.",
+        ),
+    ]
+}
+
+#[derive(Debug)]
+struct Sgd {
+    momentum: f64,
+    is_nesterov: bool,
+}
+
+impl Optimizer for Sgd {
+    fn moments(&self) -> usize {
+        usize::from(self.momentum > 0.0)
+    }
+
+    fn powers(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    fn advance(&self, _: &mut [f64]) {}
+
+    fn step(&self, learning_rate: f64, _: &[f64]) -> Step {
+        Step { size: learning_rate as f32 }
+    }
+
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+        let (size, momentum) = (step.size, self.momentum as f32);
+        match (self.moments(), self.is_nesterov) {
+            (0, _) => apply(kernel, Descent { size }, block),
+            (_, false) => apply(kernel, Momentum { size, momentum }, block),
+            (_, true) => apply(kernel, Nesterov { size, momentum }, block),
+        }
+    }
+}
+
+struct Descent {
+    size: f32,
+}
+
+impl Rule<0> for Descent {
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, _: [L; 0]) -> (L, [L; 0]) {
+        (L::splat(-self.size).fma(gradient, parameter), [])
+    }
+}
+
+struct Momentum {
+    size: f32,
+    momentum: f32,
+}
+
+impl Rule<1> for Momentum {
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, [velocity]: [L; 1]) -> (L, [L; 1]) {
+        let kept = L::splat(self.momentum).mul(velocity);
+        let velocity = L::splat(-self.size).fma(gradient, kept);
+        (parameter.add(velocity), [velocity])
+    }
+}
+
+struct Nesterov {
+    size: f32,
+    momentum: f32,
+}
+
+impl Rule<1> for Nesterov {
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, [velocity]: [L; 1]) -> (L, [L; 1]) {
+        let kept = L::splat(self.momentum).mul(velocity);
+        let velocity = L::splat(-self.size).fma(gradient, kept);
+        let ahead = L::splat(self.momentum).fma(velocity, parameter);
+        (L::splat(-self.size).fma(gradient, ahead), [velocity])
+    }
+}

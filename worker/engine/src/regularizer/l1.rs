@@ -1,0 +1,61 @@
+//! The lasso's penalty.
+
+use super::{Penalty, Regularizer, dropout, sweep};
+use crate::catalog::{Family, number_between, setting};
+use crate::kernel::Kernel;
+use crate::kernel::lanes::{Lanes, Line};
+use gridsweep_common::catalogue::Setting;
+use std::sync::Arc;
+
+/// c Σ|w|
+pub(super) const FAMILY: Family<dyn Regularizer> = Family {
+    name: "l1",
+    formula: "c sum |w|, with sign(0) = 0 in the gradient",
+    source: "Tibshirani, Regression shrinkage and selection via the lasso, JRSS B 58, 1996",
+    settings: || vec![coefficient(), dropout::rate()],
+    build: |reader| {
+        let (coefficient, dropout_rate) = (reader.number("coefficient")?, reader.number("dropout_rate")?);
+        Ok(Arc::new(L1 { coefficient, dropout_rate }))
+    },
+};
+
+/// The setting of every penalty with one coefficient. Zero is allowed: grids like to begin there.
+pub(super) fn coefficient() -> Setting {
+    let kind = number_between(Some((0.0, true)), None);
+    setting("coefficient", kind, None, "The penalty's factor c; 0 is no penalty.")
+}
+
+#[derive(Debug)]
+struct L1 {
+    coefficient: f64,
+    dropout_rate: f64,
+}
+
+impl Regularizer for L1 {
+    fn penalize(&self, kernel: Kernel, weights: &[Line], gradient: &mut [Line]) -> f64 {
+        self.coefficient * sweep(kernel, Magnitude { slope: self.coefficient as f32 }, weights, gradient)
+    }
+
+    fn dropout_rate(&self) -> f64 {
+        self.dropout_rate
+    }
+}
+
+/// |w|
+struct Magnitude {
+    slope: f32,
+}
+
+impl Penalty for Magnitude {
+    #[inline(always)]
+    fn term<L: Lanes>(&self, weight: L) -> L {
+        weight.abs()
+    }
+
+    #[inline(always)]
+    fn add_slope<L: Lanes>(&self, weight: L, gradient: L) -> L {
+        let (zero, slope) = (L::splat(0.0), L::splat(self.slope));
+        let below = zero.select_greater(weight, gradient.sub(slope), gradient);
+        weight.select_greater(zero, gradient.add(slope), below)
+    }
+}

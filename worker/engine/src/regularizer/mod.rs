@@ -1,0 +1,59 @@
+//! What keeps weights small or few. A new one is a file with a [`Family`], and a line in [`ALL`].
+
+mod dropout;
+mod l1;
+mod l2;
+mod none;
+
+use crate::catalog::Family;
+use crate::kernel::lanes::{Lanes, Line};
+use crate::kernel::{Kernel, Task};
+use std::fmt::Debug;
+
+/// Every regularizer, in the order in which people read them.
+pub(crate) const ALL: [Family<dyn Regularizer>; 4] = [none::FAMILY, l1::FAMILY, l2::FAMILY, dropout::FAMILY];
+
+/// A penalty on every weight matrix (the output's too, not on biases) and the share of hidden units that is dropped.
+pub(crate) trait Regularizer: Debug + Send + Sync {
+    /// Returns the penalty of a block of one weight matrix and adds its gradient to `gradient`.
+    ///
+    /// The sum inside a block is one of 16 lanes and a tree; the caller adds up blocks in `f64`, in their order.
+    fn penalize(&self, kernel: Kernel, weights: &[Line], gradient: &mut [Line]) -> f64;
+
+    /// Returns the share of the units of each hidden layer that is dropped in training: 0 ≤ share < 1.
+    fn dropout_rate(&self) -> f64;
+}
+
+/// A penalty of one weight, written once for every instruction set.
+trait Penalty {
+    /// Returns what is summed over all weights.
+    fn term<L: Lanes>(&self, weight: L) -> L;
+    /// Returns `gradient` and the penalty's own slope.
+    fn add_slope<L: Lanes>(&self, weight: L, gradient: L) -> L;
+}
+
+/// Adds the slopes of a penalty to the gradient of one block and returns the sum of its terms.
+fn sweep(kernel: Kernel, penalty: impl Penalty, weights: &[Line], gradient: &mut [Line]) -> f64 {
+    f64::from(kernel.run(Sweep { penalty, weights, gradient }))
+}
+
+struct Sweep<'a, P> {
+    penalty: P,
+    weights: &'a [Line],
+    gradient: &'a mut [Line],
+}
+
+impl<P: Penalty> Task for Sweep<'_, P> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> f32 {
+        let mut sum = L::splat(0.0);
+        for (weight, gradient) in self.weights.iter().zip(self.gradient) {
+            let weight = L::load(weight);
+            sum = sum.add(self.penalty.term(weight));
+            self.penalty.add_slope(weight, L::load(gradient)).store(gradient);
+        }
+        sum.sum()
+    }
+}

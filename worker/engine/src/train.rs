@@ -1,0 +1,339 @@
+//! Training, from a recipe to an outcome.
+
+use crate::NUMERICS;
+use crate::batch::Use;
+use crate::dataset::{Dataset, Part};
+use crate::kernel::Kernel;
+use crate::mask::{Dropout, Place};
+use crate::network::{Means, Network};
+use crate::random::{Key, Stream};
+use crate::recipe::Recipe;
+use crate::schedule::Schedule;
+use crate::split::Split;
+use crate::summary;
+use crate::workspace::Workspace;
+use gridsweep_common::data::Validation;
+use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, Outcome};
+use gridsweep_common::seed::{Purpose, SeedKey};
+
+/// Samples of one pass of an evaluation. Part of the numerics: losses are summed pass by pass.
+const EVALUATION_BATCH: usize = 128;
+
+/// Who watches a training.
+pub trait Observer {
+    /// Is told of each completed epoch, in order.
+    fn epoch(&mut self, metrics: &EpochMetrics);
+
+    /// Is asked at every step and every pass of an evaluation whether to give up.
+    fn is_interrupted(&mut self) -> bool;
+}
+
+/// Training was given up because its observer wanted that. There is no outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("training was interrupted")]
+pub struct Interrupted;
+
+/// Why an epoch did not end.
+enum Stopped {
+    /// Its observer wanted that.
+    Interrupted,
+    /// A loss, a weight or a bias is not finite.
+    Diverged,
+}
+
+/// Trains a network by `recipe` on `data` and returns what it measured.
+///
+/// The outcome is a function of the recipe, the data, the validation part and the seed; not of the kernel, which only
+/// decides how long it takes.
+///
+/// # Errors
+/// [`Interrupted`] when the observer says so. Divergence is an outcome, not an error.
+pub fn train(
+    recipe: &Recipe,
+    data: &Dataset,
+    validation: Validation,
+    seed: SeedKey,
+    kernel: Kernel,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Interrupted> {
+    let mut training = Training::new(recipe, data, validation, seed, kernel);
+    match training.run(observer) {
+        Ok(evaluation) => Ok(training.outcome(Ending::Succeeded, Some(evaluation))),
+        Err(Stopped::Diverged) => Ok(training.outcome(Ending::Diverged, None)),
+        Err(Stopped::Interrupted) => Err(Interrupted),
+    }
+}
+
+/// A training under way: what it was asked for, its state, and its workspace.
+struct Training<'a> {
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    kernel: Kernel,
+    dropout: Option<Dropout>,
+    shuffle: Key,
+    split: Split,
+    state: State,
+    /// The training samples in the order of the epoch: a function of the epoch.
+    order: Vec<u32>,
+    space: Workspace,
+}
+
+/// Everything that changes from step to step: with the recipe, the data and the seed it determines how training goes
+/// on.
+#[derive(Clone, Debug)]
+struct State {
+    network: Network,
+    /// Powers of the optimizer's factors, one more at each step.
+    powers: Vec<f64>,
+    schedule: Schedule,
+    finished: Vec<EpochMetrics>,
+    /// The step of the epoch to come.
+    step: u32,
+    sums: Sums,
+    best: Option<Best>,
+}
+
+/// The network after the epoch with the smallest validation loss.
+#[derive(Clone, Debug)]
+struct Best {
+    validation_loss: f64,
+    network: Network,
+}
+
+/// What an epoch has summed up so far, in the order of the batches.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+struct Sums {
+    samples: u64,
+    right: u64,
+    loss: f64,
+    penalty: f64,
+}
+
+/// What a pass over a part of the data gave.
+struct Score {
+    loss: f64,
+    accuracy: f64,
+}
+
+impl<'a> Training<'a> {
+    fn new(
+        recipe: &'a Recipe,
+        data: &'a Dataset,
+        validation: Validation,
+        seed: SeedKey,
+        kernel: Kernel,
+    ) -> Training<'a> {
+        let split = Split::new(data.training().labels.len(), validation, seed);
+        let shapes = recipe.shapes(data.inputs_per_sample(), data.classes());
+        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), Key::new(seed, Purpose::Dropout));
+        let samples_most = recipe.batch_size.min(split.training.len()).max(EVALUATION_BATCH);
+        Training {
+            recipe,
+            data,
+            kernel,
+            dropout,
+            shuffle: Key::new(seed, Purpose::Shuffle),
+            order: split.training.clone(),
+            split,
+            state: State::new(recipe, &shapes, Key::new(seed, Purpose::Init)),
+            space: Workspace::new(&shapes, samples_most, dropout.is_some()),
+        }
+    }
+
+    fn run(&mut self, observer: &mut dyn Observer) -> Result<Evaluation, Stopped> {
+        while self.has_more_epochs() {
+            let metrics = self.epoch(observer)?;
+            observer.epoch(&metrics);
+        }
+        if let Some(best) = self.state.best.take() {
+            self.state.network = best.network;
+        }
+        self.evaluate(observer)
+    }
+
+    fn has_more_epochs(&self) -> bool {
+        self.state.finished.len() < self.recipe.epochs as usize && !self.state.schedule.is_stopped()
+    }
+
+    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<EpochMetrics, Stopped> {
+        self.shuffle();
+        while let Some(samples) = self.samples_of_step() {
+            check_interrupted(observer)?;
+            self.step(samples)?;
+        }
+        let validation = std::mem::take(&mut self.split.validation);
+        let score = self.score(self.data.training(), &validation, observer, |_, _| {});
+        self.split.validation = validation;
+        let metrics = self.state.metrics(&score?);
+        self.state.finish_epoch(metrics, self.recipe.restore_best);
+        Ok(metrics)
+    }
+
+    /// Puts the training samples into the order of the epoch.
+    fn shuffle(&mut self) {
+        let epoch = self.state.finished.len() as u32;
+        self.order.copy_from_slice(&self.split.training);
+        Stream::new(self.shuffle, [epoch, 0, 0]).shuffle(&mut self.order);
+    }
+
+    /// Returns which samples of the order the next step takes, or `None` at the end of the epoch.
+    fn samples_of_step(&self) -> Option<std::ops::Range<usize>> {
+        let start = self.state.step as usize * self.recipe.batch_size;
+        let end = self.order.len().min(start + self.recipe.batch_size);
+        (start < end).then_some(start..end)
+    }
+
+    /// Trains on one batch.
+    fn step(&mut self, samples: std::ops::Range<usize>) -> Result<(), Stopped> {
+        let (means, part, place) = (self.means(), self.data.training(), self.place());
+        let Training { state, space, order, .. } = self;
+        space.batch.gather(part, &order[samples], Use::Training);
+        state.network.forward(means, part, space, place);
+        let loss = differentiate(means.kernel, space);
+        check_finite(loss)?;
+        let step = state.next_step(means);
+        let stepped = state.network.step_back(means, step, part, space);
+        state.sums.add(space, loss, stepped.penalty);
+        state.step += 1;
+        check_finite(stepped.penalty)?;
+        if stepped.is_finite { Ok(()) } else { Err(Stopped::Diverged) }
+    }
+
+    fn means(&self) -> Means<'a> {
+        Means {
+            kernel: self.kernel,
+            activation: &*self.recipe.activation,
+            regularizer: &*self.recipe.regularizer,
+            optimizer: &*self.recipe.optimizer,
+            dropout: self.dropout,
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place { epoch: self.state.finished.len() as u32, step: self.state.step, layer: 0 }
+    }
+
+    /// Measures the network on `samples` of a part, telling `each` the labels and predictions of every pass.
+    fn score(
+        &mut self,
+        part: &Part,
+        samples: &[u32],
+        observer: &mut dyn Observer,
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) -> Result<Score, Stopped> {
+        let means = self.means();
+        let (mut loss, mut right) = (0.0, 0);
+        let Training { state, space, .. } = self;
+        for samples in samples.chunks(EVALUATION_BATCH) {
+            check_interrupted(observer)?;
+            space.batch.gather(part, samples, Use::Evaluation);
+            state.network.evaluate(means, part, space);
+            let Workspace { batch, layers, losses, .. } = space;
+            let logits = &layers.last().expect("a network has an output layer").values;
+            loss += f64::from(losses.evaluate(means.kernel, logits, batch.labels()));
+            right += losses.right(batch.labels());
+            each(batch.labels(), losses.predictions());
+        }
+        check_finite(loss)?;
+        Ok(Score { loss: loss / samples.len() as f64, accuracy: right as f64 / samples.len() as f64 })
+    }
+
+    /// Measures the network at the end.
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Evaluation, Stopped> {
+        let validation = std::mem::take(&mut self.split.validation);
+        let validation = self.score(self.data.training(), &validation, observer, |_, _| {})?;
+        let test: Vec<u32> = (0..self.data.test().labels.len() as u32).collect();
+        let mut confusion = vec![vec![0; self.data.classes()]; self.data.classes()];
+        let count = |labels: &[u8], predictions: &[u8]| {
+            for (&label, &prediction) in labels.iter().zip(predictions) {
+                confusion[usize::from(label)][usize::from(prediction)] += 1;
+            }
+        };
+        let test = self.score(self.data.test(), &test, observer, count)?;
+        Ok(Evaluation {
+            validation_loss: validation.loss,
+            test_loss: test.loss,
+            test_accuracy: test.accuracy,
+            confusion,
+            matrices: summary::summarize(&self.state.network),
+            weights_digest: summary::digest(&self.state.network),
+        })
+    }
+
+    fn outcome(self, ending: Ending, evaluation: Option<Evaluation>) -> Outcome {
+        Outcome { ending, epochs: self.state.finished, evaluation, numerics: NUMERICS }
+    }
+}
+
+impl State {
+    fn new(recipe: &Recipe, shapes: &[(usize, usize)], init: Key) -> State {
+        let (reduce, stop) = (recipe.reduce_learning_rate, recipe.early_stop);
+        State {
+            network: Network::new(shapes, &*recipe.initializer, init, recipe.optimizer.moments()),
+            powers: recipe.optimizer.powers(),
+            schedule: Schedule::new(recipe.learning_rate, reduce, stop),
+            finished: Vec::new(),
+            step: 0,
+            sums: Sums::default(),
+            best: None,
+        }
+    }
+
+    /// Counts one more step into the powers and prepares it.
+    fn next_step(&mut self, means: Means<'_>) -> crate::optimizer::Step {
+        means.optimizer.advance(&mut self.powers);
+        means.optimizer.step(self.schedule.learning_rate(), &self.powers)
+    }
+
+    fn metrics(&self, validation: &Score) -> EpochMetrics {
+        let samples = self.sums.samples as f64;
+        EpochMetrics {
+            epoch: self.finished.len() as u32,
+            learning_rate: self.schedule.learning_rate(),
+            training_objective: (self.sums.loss + self.sums.penalty) / samples,
+            training_loss: self.sums.loss / samples,
+            training_accuracy: self.sums.right as f64 / samples,
+            validation_loss: validation.loss,
+            validation_accuracy: validation.accuracy,
+        }
+    }
+
+    /// Takes in what the epoch gave and makes ready for the next.
+    fn finish_epoch(&mut self, metrics: EpochMetrics, keeps_best: bool) {
+        self.finished.push(metrics);
+        self.schedule.epoch(&metrics);
+        self.step = 0;
+        self.sums = Sums::default();
+        let is_best = self.best.as_ref().is_none_or(|best| metrics.validation_loss < best.validation_loss);
+        if keeps_best && is_best {
+            let (validation_loss, network) = (metrics.validation_loss, self.network.clone());
+            self.best = Some(Best { validation_loss, network });
+        }
+    }
+}
+
+impl Sums {
+    /// Counts in a batch: the sum of its losses, and its penalty, weighted by its samples.
+    fn add(&mut self, space: &Workspace, loss: f64, penalty: f64) {
+        let samples = space.batch.len();
+        self.samples += samples as u64;
+        self.right += space.losses.right(space.batch.labels());
+        self.loss += loss;
+        self.penalty += penalty * samples as f64;
+    }
+}
+
+/// Computes the deltas of the last layer and returns the sum of the samples' losses.
+fn differentiate(kernel: Kernel, space: &mut Workspace) -> f64 {
+    let Workspace { batch, layers, losses, .. } = space;
+    let output = layers.last_mut().expect("a network has an output layer");
+    f64::from(losses.differentiate(kernel, &output.values, batch.labels(), &mut output.deltas))
+}
+
+fn check_interrupted(observer: &mut dyn Observer) -> Result<(), Stopped> {
+    if observer.is_interrupted() { Err(Stopped::Interrupted) } else { Ok(()) }
+}
+
+fn check_finite(loss: f64) -> Result<(), Stopped> {
+    if loss.is_finite() { Ok(()) } else { Err(Stopped::Diverged) }
+}

@@ -1,0 +1,78 @@
+//! What one training needs beside its state: made once, reused at every step.
+
+use crate::batch::Batch;
+use crate::kernel::lanes::Line;
+use crate::loss::Losses;
+use crate::matrix::{Matrix, PANEL};
+
+/// Buffers for the layers, whose contents have no meaning between steps.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    /// The samples of the step.
+    pub(crate) batch: Batch,
+    /// One a layer.
+    pub(crate) layers: Vec<LayerSpace>,
+    /// Gradient of one block of weights.
+    pub(crate) gradient: Vec<Line>,
+    /// Cross-entropies and predictions.
+    pub(crate) losses: Losses,
+}
+
+/// Buffers of one layer, each samples × units.
+#[derive(Debug)]
+pub(crate) struct LayerSpace {
+    /// What the layer gives: activations, of the last layer logits.
+    pub(crate) values: Matrix,
+    /// The gradient by what enters the activation.
+    pub(crate) deltas: Matrix,
+    /// Present where units are dropped.
+    pub(crate) dropout: Option<DropoutSpace>,
+}
+
+/// Buffers of a layer whose units are dropped.
+#[derive(Debug)]
+pub(crate) struct DropoutSpace {
+    /// 1 for what is kept.
+    pub(crate) mask: Matrix,
+    /// The values that are kept, scaled.
+    pub(crate) kept: Matrix,
+}
+
+impl Workspace {
+    /// Makes buffers for layers of these (inputs, units) and up to `samples_most` samples.
+    pub(crate) fn new(shapes: &[(usize, usize)], samples_most: usize, drops_units: bool) -> Workspace {
+        let last = shapes.len() - 1;
+        let layer = |(index, &(_, units)): (usize, &(usize, usize))| {
+            let matrix = || Matrix::zeros(samples_most, units);
+            let dropout = || DropoutSpace { mask: matrix(), kept: matrix() };
+            let dropout = (drops_units && index < last).then(dropout);
+            LayerSpace { values: matrix(), deltas: matrix(), dropout }
+        };
+        Workspace {
+            batch: Batch::new(shapes[0].0),
+            layers: shapes.iter().enumerate().map(layer).collect(),
+            gradient: vec![Line::ZERO; PANEL * 4],
+            losses: Losses::default(),
+        }
+    }
+
+    /// Makes the layers' buffers ones for the samples of the batch.
+    pub(crate) fn fit_batch(&mut self) {
+        let samples = self.batch.len();
+        for layer in &mut self.layers {
+            layer.values.set_rows(samples);
+            layer.deltas.set_rows(samples);
+            if let Some(dropout) = &mut layer.dropout {
+                dropout.mask.set_rows(samples);
+                dropout.kept.set_rows(samples);
+            }
+        }
+    }
+}
+
+impl LayerSpace {
+    /// Returns what the next layer is given in training.
+    pub(crate) fn passed_on(&self) -> &Matrix {
+        self.dropout.as_ref().map_or(&self.values, |dropout| &dropout.kept)
+    }
+}

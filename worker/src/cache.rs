@@ -1,0 +1,112 @@
+//! Data sets fetched from the coordinator: on disk by digest, in memory while a trial may need them.
+
+use crate::dataset::{self, DataError};
+use gridsweep_common::data::{DataFile, DataManifest};
+use gridsweep_common::id::Digest;
+use gridsweep_engine::Dataset;
+use gridsweep_proto::{convert, v1};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::{Mutex, OnceCell};
+use tonic::transport::Channel;
+
+type Client = v1::workers_client::WorkersClient<Channel>;
+
+/// The largest file of a data set that a worker takes, in bytes as stored.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// The data sets of one worker process, each loaded once and shared by its slots.
+#[derive(Debug)]
+pub(crate) struct DataCache {
+    folder: PathBuf,
+    loaded: Mutex<BTreeMap<Digest, Arc<OnceCell<Arc<Dataset>>>>>,
+}
+
+/// Why a data set could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    /// The coordinator does not answer, or has no such thing.
+    #[error("the coordinator did not give the data: {}", .0.message())]
+    Coordinator(#[from] tonic::Status),
+    /// What it gave is not what was asked for.
+    #[error("{0}")]
+    Wrong(String),
+    /// The files do not read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+impl DataCache {
+    pub(crate) fn new(folder: &Path) -> DataCache {
+        DataCache { folder: folder.to_owned(), loaded: Mutex::default() }
+    }
+
+    /// Returns a data set, from memory, from disk or from the coordinator. Several slots that ask at once wait for one.
+    pub(crate) async fn get(&self, client: Client, data: Digest) -> Result<Arc<Dataset>, FetchError> {
+        let cell = Arc::clone(self.loaded.lock().await.entry(data).or_default());
+        cell.get_or_try_init(|| self.load(client, data)).await.cloned()
+    }
+
+    async fn load(&self, mut client: Client, data: Digest) -> Result<Arc<Dataset>, FetchError> {
+        let request = v1::DescribeDataRequest { data: data.0.to_vec() };
+        let manifest = client.describe_data(request).await?.into_inner();
+        let manifest =
+            convert::data_manifest(&manifest).map_err(|malformed| FetchError::Wrong(malformed.to_string()))?;
+        if manifest.digest() != data {
+            return Err(FetchError::Wrong("the coordinator described another data set".to_owned()));
+        }
+        let mut files = Vec::with_capacity(manifest.files.len());
+        for file in &manifest.files {
+            files.push(self.file(&mut client, file).await?);
+        }
+        decode(manifest, files).await
+    }
+
+    async fn file(&self, client: &mut Client, file: &DataFile) -> Result<Vec<u8>, FetchError> {
+        let path = self.folder.join(file.blob.to_string());
+        if let Ok(bytes) = tokio::task::block_in_place(|| std::fs::read(&path))
+            && Digest::of(&bytes) == file.blob
+        {
+            return Ok(bytes);
+        }
+        let bytes = fetch(client, file).await?;
+        if let Err(error) = tokio::task::block_in_place(|| keep(&path, &bytes)) {
+            tracing::warn!(path = %path.display(), %error, "the data is not kept for the next time");
+        }
+        Ok(bytes)
+    }
+}
+
+async fn decode(manifest: DataManifest, files: Vec<Vec<u8>>) -> Result<Arc<Dataset>, FetchError> {
+    let decoded = tokio::task::spawn_blocking(move || dataset::decode(&manifest, &files));
+    let decoded = decoded.await.map_err(|_| FetchError::Wrong("reading the data panicked".to_owned()))?;
+    Ok(Arc::new(decoded?))
+}
+
+async fn fetch(client: &mut Client, file: &DataFile) -> Result<Vec<u8>, FetchError> {
+    if file.stored_bytes > FILE_BYTES_MAX {
+        return Err(FetchError::Wrong(format!("a data file of {} bytes is too large", file.stored_bytes)));
+    }
+    let request = v1::FetchBlobRequest { digest: file.blob.0.to_vec() };
+    let mut stream = client.fetch_blob(request).await?.into_inner();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.message().await? {
+        bytes.extend(chunk.bytes);
+        if bytes.len() as u64 > file.stored_bytes {
+            return Err(FetchError::Wrong("the coordinator sent more than was announced".to_owned()));
+        }
+    }
+    if Digest::of(&bytes) != file.blob {
+        return Err(FetchError::Wrong("the coordinator sent other bytes than were asked for".to_owned()));
+    }
+    Ok(bytes)
+}
+
+/// Writes a file so that another process sees all of it or none.
+fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let partial = path.with_extension(format!("part-{}", std::process::id()));
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    std::fs::write(&partial, bytes)?;
+    std::fs::rename(&partial, path)
+}

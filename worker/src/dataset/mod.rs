@@ -1,0 +1,188 @@
+//! Data sets: what they are made of by name, where their files lie, and how the files become numbers.
+
+mod fashion_mnist;
+mod idx;
+mod mnist;
+
+use flate2::read::GzDecoder;
+use gridsweep_common::data::{DataFile, DataFormat, DataManifest, DataRole, ROLES, content_digest};
+use gridsweep_common::id::Digest;
+use gridsweep_engine::{Dataset, DatasetError};
+use sha2::{Digest as _, Sha256};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A data set known by name: what its files are called and what is in them.
+pub trait Source: Sync {
+    /// Returns the name in sweep files.
+    fn name(&self) -> &'static str;
+    /// Returns the folder that holds the files, below any of the places that are searched.
+    fn folder(&self) -> &'static str;
+    /// Returns where the system's package manager puts the files, if any does.
+    fn system_folder(&self) -> Option<&'static str>;
+    /// Returns the files in order of their roles: the name without `.gz`, and the SHA-256 of the content.
+    fn files(&self) -> [(&'static str, Digest); 4];
+    /// Describes the data set and names its source.
+    fn description(&self) -> &'static str;
+}
+
+/// Every data set known by name.
+pub const ALL: &[&dyn Source] = &[&mnist::Mnist, &fashion_mnist::FashionMnist];
+
+/// The largest file that is decompressed: a small one that unpacks without end is not followed.
+const CONTENT_BYTES_MAX: u64 = 2 << 30;
+
+/// Why a data set cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// Its files are in none of the places.
+    #[error("the files of data set \"{name}\" were not found; looked in{}", list(.places))]
+    NotFound {
+        /// The data set.
+        name: &'static str,
+        /// The folders that were searched.
+        places: Vec<PathBuf>,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("the file with the {} is not the right one: its content has SHA-256 {found}, expected was {expected}", .role.name())]
+    OtherContent {
+        /// What it should hold.
+        role: DataRole,
+        /// The SHA-256 that it should have.
+        expected: Digest,
+        /// The SHA-256 that it has.
+        found: Digest,
+    },
+    /// A file is not in the format.
+    #[error("the file with the {} does not read: {what}", .role.name())]
+    Malformed {
+        /// What it should hold.
+        role: DataRole,
+        /// What is wrong.
+        what: String,
+    },
+    /// The files do not fit together.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+}
+
+fn list(places: &[PathBuf]) -> String {
+    places.iter().map(|place| format!("\n  {}", place.display())).collect()
+}
+
+/// Returns the data set of this name.
+pub fn named(name: &str) -> Option<&'static dyn Source> {
+    ALL.iter().copied().find(|source| source.name() == name)
+}
+
+/// Returns the digest of a data set without touching its files.
+pub fn digest(source: &dyn Source) -> Digest {
+    content_digest(DataFormat::Idx, ROLES.into_iter().zip(source.files().map(|(_, sha256)| sha256)))
+}
+
+/// Finds the files of a data set: the first of the places that has all of them, each as it is or with `.gz`.
+///
+/// # Errors
+/// [`DataError::NotFound`] lists every place.
+pub fn locate(source: &'static dyn Source, places: &[PathBuf]) -> Result<[PathBuf; 4], DataError> {
+    let below = places.iter().map(|place| place.join(source.folder()));
+    let places: Vec<PathBuf> = below.chain(source.system_folder().map(PathBuf::from)).collect();
+    let found = places.iter().find_map(|place| files_in(source, place));
+    found.ok_or(DataError::NotFound { name: source.name(), places })
+}
+
+fn files_in(source: &dyn Source, place: &Path) -> Option<[PathBuf; 4]> {
+    let find = |(name, _): (&str, Digest)| {
+        let candidates = [place.join(name), place.join(format!("{name}.gz"))];
+        candidates.into_iter().find(|path| path.is_file())
+    };
+    let [a, b, c, d] = source.files().map(find);
+    Some([a?, b?, c?, d?])
+}
+
+/// Describes the files found, by content and by the bytes as they are stored.
+pub fn manifest(source: &dyn Source, paths: &[PathBuf; 4]) -> Result<DataManifest, DataError> {
+    let mut files = Vec::with_capacity(ROLES.len());
+    for ((role, path), (_, content_sha256)) in ROLES.into_iter().zip(paths).zip(source.files()) {
+        let bytes = std::fs::read(path).map_err(|source| DataError::Io { path: path.clone(), source })?;
+        files.push(DataFile { role, content_sha256, blob: Digest::of(&bytes), stored_bytes: bytes.len() as u64 });
+    }
+    Ok(DataManifest { format: DataFormat::Idx, files })
+}
+
+/// Makes a data set of its files' bytes as stored, in order of the manifest, checking each against the manifest.
+pub fn decode(manifest: &DataManifest, files: &[Vec<u8>]) -> Result<Dataset, DataError> {
+    let mut contents = Vec::with_capacity(files.len());
+    for (file, bytes) in manifest.files.iter().zip(files) {
+        contents.push(content(file, bytes)?);
+    }
+    let [train_images, train_labels, test_images, test_labels]: [Vec<u8>; 4] = contents
+        .try_into()
+        .map_err(|_| DataError::Malformed { role: DataRole::TrainImages, what: "files are missing".to_owned() })?;
+    match manifest.format {
+        DataFormat::Idx => idx::dataset(train_images, train_labels, test_images, test_labels),
+    }
+}
+
+fn content(file: &DataFile, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
+    let role = file.role;
+    let content = unpack(bytes).map_err(|error| DataError::Malformed { role, what: error.to_string() })?;
+    let found = Digest(Sha256::digest(&content).into());
+    if found != file.content_sha256 {
+        return Err(DataError::OtherContent { role, expected: file.content_sha256, found });
+    }
+    Ok(content)
+}
+
+fn unpack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+    if !bytes.starts_with(&GZIP_MAGIC) {
+        return Ok(bytes.to_vec());
+    }
+    let mut content = Vec::new();
+    GzDecoder::new(bytes).take(CONTENT_BYTES_MAX).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Reads a SHA-256 that is written in the source.
+fn sha256(text: &str) -> Digest {
+    text.parse().expect("a digest in the source has 64 hexadecimal digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_set_that_is_nowhere_lists_where_it_was_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = locate(&mnist::Mnist, &[folder.path().to_owned()]).unwrap_err();
+        assert!(missing.to_string().contains(&folder.path().join("mnist").display().to_string()), "{missing}");
+    }
+
+    #[test]
+    fn a_file_with_other_content_is_refused() {
+        let file = DataFile {
+            role: DataRole::TestLabels,
+            content_sha256: Digest([0; 32]),
+            blob: Digest::of(b"x"),
+            stored_bytes: 1,
+        };
+        assert!(matches!(content(&file, b"x"), Err(DataError::OtherContent { .. })));
+    }
+
+    #[test]
+    fn every_named_data_set_has_its_own_digest() {
+        let digests: std::collections::BTreeSet<_> = ALL.iter().map(|source| digest(*source)).collect();
+        assert_eq!(digests.len(), ALL.len());
+    }
+}
