@@ -79,11 +79,10 @@ async fn keep(
             Err(error) => return CommandError::infrastructure(error),
         };
         let status = tokio::select! {
-            status = child.wait() => status,
-            _ = stopping.wait_for(|is_stopping| *is_stopping) => {
-                return end(child).await;
-            }
+            status = child.wait() => Some(status),
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => None,
         };
+        let Some(status) = status else { return end(child).await };
         early_deaths = if began.elapsed() < LIFE_LEAST { early_deaths + 1 } else { 0 };
         tracing::warn!(number, status = describe(&status), "a worker process ended; starting another");
         if early_deaths >= EARLY_DEATHS_MAX {

@@ -21,11 +21,11 @@ pub mod frozen;
 pub mod id;
 pub mod metric;
 pub mod report;
+#[cfg(test)]
+mod sample;
 pub mod search;
 pub mod seed;
 pub mod spec;
 pub mod stats;
 pub mod table;
 pub mod trial;
-#[cfg(test)]
-mod sample;

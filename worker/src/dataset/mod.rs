@@ -13,7 +13,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A data set known by name: what its files are called and what is in them.
-pub trait Source: Sync {
+pub trait Source: Sync + std::fmt::Debug {
     /// Returns the name in sweep files.
     fn name(&self) -> &'static str;
     /// Returns the folder that holds the files, below any of the places that are searched.

@@ -8,9 +8,10 @@ mod trainings;
 
 use crate::kernel::Kernel;
 use crate::random::{Key, Stream};
-use crate::{Dataset, Interrupted, Observer, Pick, Recipe, RecipeError, Validation, catalogue, train};
+use crate::{Dataset, Interrupted, Observer, Recipe, RecipeError, catalogue, train};
 use gridsweep_common::catalogue::{Applies, Setting};
 use gridsweep_common::choice::{Choices, Value};
+use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::seed::{Purpose, SeedKey};
 

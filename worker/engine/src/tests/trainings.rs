@@ -2,7 +2,8 @@
 
 use super::{SEED, Synthetic, VALIDATION, Value, recipe, run, run_for};
 use crate::kernel::{Kernel, NoKernel};
-use crate::{Dataset, Interrupted, Observer, Pick, Validation, train};
+use crate::{Dataset, Interrupted, Observer, train};
+use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::metric::{Ending, EpochMetrics, Metric, Outcome};
 use gridsweep_common::seed::SeedKey;
 
@@ -21,7 +22,7 @@ fn a_separable_problem_is_learnt() {
         ];
         let outcome = outcome(&settings, Synthetic { samples: 600, ..Synthetic::DENSE });
         assert_eq!(outcome.ending, Ending::Succeeded);
-        assert!(outcome.metric(Metric::TestAccuracy) > Some(0.95), "{activation}");
+        assert!(outcome.summary().metric(Metric::TestAccuracy) > Some(0.95), "{activation}");
         assert!(outcome.epochs[29].training_accuracy > 0.95, "{activation}");
         assert!(outcome.epochs[29].training_loss < 0.3 * outcome.epochs[0].training_loss, "{activation}");
     }
@@ -60,7 +61,7 @@ fn without_a_penalty_the_objective_is_the_loss() {
 fn a_network_without_hidden_layers_is_softmax_regression() {
     let settings = [("hidden", Value::List(vec![])), ("epochs", Value::from(30.0))];
     let outcome = outcome(&settings, Synthetic { samples: 400, ..Synthetic::DENSE });
-    assert!(outcome.metric(Metric::TestAccuracy) > Some(0.9));
+    assert!(outcome.summary().metric(Metric::TestAccuracy) > Some(0.9));
     assert_eq!(outcome.evaluation.expect("training succeeded").matrices.len(), 1);
 }
 
@@ -198,9 +199,15 @@ fn final_metrics_are_those_of_the_last_weights_or_of_the_best() {
     let (last, best) =
         (outcome(&settings(false), Synthetic::SPARSE), outcome(&settings(true), Synthetic::SPARSE));
     assert_eq!(last.epochs, best.epochs, "restoring changes nothing on the way");
-    assert_eq!(last.metric(Metric::ValidationLoss), last.epochs.last().map(|epoch| epoch.validation_loss));
-    assert_eq!(best.metric(Metric::ValidationLoss), best.metric(Metric::MinValidationLoss));
-    assert_ne!(last.metric(Metric::ValidationLoss), best.metric(Metric::ValidationLoss));
+    assert_eq!(
+        last.summary().metric(Metric::ValidationLoss),
+        last.epochs.last().map(|epoch| epoch.validation_loss)
+    );
+    assert_eq!(
+        best.summary().metric(Metric::ValidationLoss),
+        best.summary().metric(Metric::MinValidationLoss)
+    );
+    assert_ne!(last.summary().metric(Metric::ValidationLoss), best.summary().metric(Metric::ValidationLoss));
 }
 
 #[test]
