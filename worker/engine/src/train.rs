@@ -2,10 +2,11 @@
 
 use crate::NUMERICS;
 use crate::batch::Use;
-use crate::dataset::{Dataset, Part};
+use crate::dataset::Dataset;
 use crate::kernel::Kernel;
 use crate::mask::{Dropout, Place};
 use crate::network::{Means, Network};
+use crate::optimizer::Step;
 use crate::random::{Key, Stream};
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
@@ -15,6 +16,7 @@ use crate::workspace::Workspace;
 use gridsweep_common::data::Validation;
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, Outcome};
 use gridsweep_common::seed::{Purpose, SeedKey};
+use std::ops::Range;
 
 /// Samples of one pass of an evaluation. Part of the numerics: losses are summed pass by pass.
 const EVALUATION_BATCH: usize = 128;
@@ -72,6 +74,8 @@ struct Training<'a> {
     dropout: Option<Dropout>,
     shuffle: Key,
     split: Split,
+    /// Every sample of the test set, in order.
+    test: Vec<u32>,
     state: State,
     /// The training samples in the order of the epoch: a function of the epoch.
     order: Vec<u32>,
@@ -109,10 +113,18 @@ struct Sums {
     penalty: f64,
 }
 
-/// What a pass over a part of the data gave.
+/// Samples that are measured and not trained on.
+#[derive(Clone, Copy)]
+enum Held {
+    Validation,
+    Test,
+}
+
+/// What measuring has summed up, in the order of the passes.
 struct Score {
     loss: f64,
-    accuracy: f64,
+    right: u64,
+    samples: usize,
 }
 
 impl<'a> Training<'a> {
@@ -135,6 +147,7 @@ impl<'a> Training<'a> {
             shuffle: Key::new(seed, Purpose::Shuffle),
             order: split.training.clone(),
             split,
+            test: (0..data.test().labels.len() as u32).collect(),
             state: State::new(recipe, &shapes, Key::new(seed, Purpose::Init)),
             space: Workspace::new(&shapes, samples_most, dropout.is_some()),
         }
@@ -161,10 +174,8 @@ impl<'a> Training<'a> {
             check_interrupted(observer)?;
             self.step(samples)?;
         }
-        let validation = std::mem::take(&mut self.split.validation);
-        let score = self.score(self.data.training(), &validation, observer, |_, _| {});
-        self.split.validation = validation;
-        let metrics = self.state.metrics(&score?);
+        let validation = self.score(Held::Validation, observer, |_, _| {})?;
+        let metrics = self.state.metrics(&validation);
         self.state.finish_epoch(metrics, self.recipe.restore_best);
         Ok(metrics)
     }
@@ -177,14 +188,14 @@ impl<'a> Training<'a> {
     }
 
     /// Returns which samples of the order the next step takes, or `None` at the end of the epoch.
-    fn samples_of_step(&self) -> Option<std::ops::Range<usize>> {
+    fn samples_of_step(&self) -> Option<Range<usize>> {
         let start = self.state.step as usize * self.recipe.batch_size;
         let end = self.order.len().min(start + self.recipe.batch_size);
         (start < end).then_some(start..end)
     }
 
     /// Trains on one batch.
-    fn step(&mut self, samples: std::ops::Range<usize>) -> Result<(), Stopped> {
+    fn step(&mut self, samples: Range<usize>) -> Result<(), Stopped> {
         let (means, part, place) = (self.means(), self.data.training(), self.place());
         let Training { state, space, order, .. } = self;
         space.batch.gather(part, &order[samples], Use::Training);
@@ -213,47 +224,45 @@ impl<'a> Training<'a> {
         Place { epoch: self.state.finished.len() as u32, step: self.state.step, layer: 0 }
     }
 
-    /// Measures the network on `samples` of a part, telling `each` the labels and predictions of every pass.
+    /// Measures the network on what is held back, telling `each` the labels and predictions of every pass.
     fn score(
         &mut self,
-        part: &Part,
-        samples: &[u32],
+        held: Held,
         observer: &mut dyn Observer,
         mut each: impl FnMut(&[u8], &[u8]),
     ) -> Result<Score, Stopped> {
         let means = self.means();
-        let (mut loss, mut right) = (0.0, 0);
-        let Training { state, space, .. } = self;
+        let Training { data, split, test, state, space, .. } = self;
+        let (part, samples) = match held {
+            Held::Validation => (data.training(), &split.validation),
+            Held::Test => (data.test(), &*test),
+        };
+        let mut score = Score { loss: 0.0, right: 0, samples: samples.len() };
         for samples in samples.chunks(EVALUATION_BATCH) {
             check_interrupted(observer)?;
             space.batch.gather(part, samples, Use::Evaluation);
             state.network.evaluate(means, part, space);
-            let Workspace { batch, layers, losses, .. } = space;
-            let logits = &layers.last().expect("a network has an output layer").values;
-            loss += f64::from(losses.evaluate(means.kernel, logits, batch.labels()));
-            right += losses.right(batch.labels());
-            each(batch.labels(), losses.predictions());
+            score.add(means.kernel, space);
+            each(space.batch.labels(), space.losses.predictions());
         }
-        check_finite(loss)?;
-        Ok(Score { loss: loss / samples.len() as f64, accuracy: right as f64 / samples.len() as f64 })
+        check_finite(score.loss)?;
+        Ok(score)
     }
 
     /// Measures the network at the end.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Evaluation, Stopped> {
-        let validation = std::mem::take(&mut self.split.validation);
-        let validation = self.score(self.data.training(), &validation, observer, |_, _| {})?;
-        let test: Vec<u32> = (0..self.data.test().labels.len() as u32).collect();
+        let validation = self.score(Held::Validation, observer, |_, _| {})?;
         let mut confusion = vec![vec![0; self.data.classes()]; self.data.classes()];
         let count = |labels: &[u8], predictions: &[u8]| {
             for (&label, &prediction) in labels.iter().zip(predictions) {
                 confusion[usize::from(label)][usize::from(prediction)] += 1;
             }
         };
-        let test = self.score(self.data.test(), &test, observer, count)?;
+        let test = self.score(Held::Test, observer, count)?;
         Ok(Evaluation {
-            validation_loss: validation.loss,
-            test_loss: test.loss,
-            test_accuracy: test.accuracy,
+            validation_loss: validation.mean_loss(),
+            test_loss: test.mean_loss(),
+            test_accuracy: test.accuracy(),
             confusion,
             matrices: summary::summarize(&self.state.network),
             weights_digest: summary::digest(&self.state.network),
@@ -280,7 +289,7 @@ impl State {
     }
 
     /// Counts one more step into the powers and prepares it.
-    fn next_step(&mut self, means: Means<'_>) -> crate::optimizer::Step {
+    fn next_step(&mut self, means: Means<'_>) -> Step {
         means.optimizer.advance(&mut self.powers);
         means.optimizer.step(self.schedule.learning_rate(), &self.powers)
     }
@@ -293,8 +302,8 @@ impl State {
             training_objective: (self.sums.loss + self.sums.penalty) / samples,
             training_loss: self.sums.loss / samples,
             training_accuracy: self.sums.right as f64 / samples,
-            validation_loss: validation.loss,
-            validation_accuracy: validation.accuracy,
+            validation_loss: validation.mean_loss(),
+            validation_accuracy: validation.accuracy(),
         }
     }
 
@@ -320,6 +329,24 @@ impl Sums {
         self.right += space.losses.right(space.batch.labels());
         self.loss += loss;
         self.penalty += penalty * samples as f64;
+    }
+}
+
+impl Score {
+    /// Counts in the pass whose logits are in the workspace.
+    fn add(&mut self, kernel: Kernel, space: &mut Workspace) {
+        let Workspace { batch, layers, losses, .. } = space;
+        let output = layers.last().expect("a network has an output layer");
+        self.loss += f64::from(losses.evaluate(kernel, &output.values, batch.labels()));
+        self.right += losses.right(batch.labels());
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.loss / self.samples as f64
+    }
+
+    fn accuracy(&self) -> f64 {
+        self.right as f64 / self.samples as f64
     }
 }
 

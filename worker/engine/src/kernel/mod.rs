@@ -66,7 +66,7 @@ pub enum NoKernel {
 }
 
 impl Kernel {
-    /// The specification in plain loops. Always there, some fifty times slower than the others.
+    /// The specification in plain loops. Always there, some hundred times slower than the others.
     pub const REFERENCE: Kernel = Kernel(Set::Reference);
 
     /// Returns the fastest kernel that this machine runs.

@@ -130,6 +130,8 @@ pub(crate) struct SparseBatch {
     row_ranges: Vec<(u32, u32)>,
     samples_gathered: usize,
     column_ranges: Vec<(u32, u32)>,
+    /// Where each column's list ends so far; apart from the ranges, so that it stays in the first-level cache.
+    column_ends: Vec<u32>,
     column_entries: Vec<Entry>,
     samples_transposed: usize,
 }
@@ -145,35 +147,44 @@ impl SparseBatch {
     }
 
     /// Turns the gathered rows into lists by column, each in the order of the samples, for the gradient.
+    ///
+    /// Two passes over the entries: one counts, one puts each where its column's list ends so far.
     pub(crate) fn transpose(&mut self, rows: &SparseRows, order: &[u32]) {
         self.samples_transposed = order.len();
         self.count_columns(rows, order);
-        let total = self.column_ranges.last().map_or(0, |range| range.1 as usize);
+        let total = self.begin_columns();
         self.column_entries.resize(total, Entry(0));
-        self.column_ranges.iter_mut().for_each(|range| range.1 = range.0);
         for (sample, &row) in order.iter().enumerate() {
             for entry in rows.row(row as usize) {
-                let end = &mut self.column_ranges[entry.index()].1;
+                let end = &mut self.column_ends[entry.index()];
                 self.column_entries[*end as usize] = Entry::new(sample, entry.value() as u8);
                 *end += 1;
             }
         }
+        self.column_ranges.iter_mut().zip(&self.column_ends).for_each(|(range, &end)| range.1 = end);
     }
 
-    /// Sets the range of each column by the count of its entries.
     fn count_columns(&mut self, rows: &SparseRows, order: &[u32]) {
-        self.column_ranges.clear();
-        self.column_ranges.resize(rows.columns, (0, 0));
+        self.column_ends.clear();
+        self.column_ends.resize(rows.columns, 0);
         for &row in order {
             for entry in rows.row(row as usize) {
-                self.column_ranges[entry.index()].1 += 1;
+                self.column_ends[entry.index()] += 1;
             }
         }
+    }
+
+    /// Makes the counts the places where the columns' lists begin, and returns how many entries there are.
+    fn begin_columns(&mut self) -> usize {
+        self.column_ranges.clear();
         let mut start = 0;
-        for range in &mut self.column_ranges {
-            *range = (start, start + range.1);
-            start = range.1;
+        for end in &mut self.column_ends {
+            let count = *end;
+            *end = start;
+            self.column_ranges.push((start, start));
+            start += count;
         }
+        start as usize
     }
 
     /// Iterates over the segments' lists: one a sample, indices are columns.

@@ -25,7 +25,7 @@ pub(super) const FAMILY: Family<dyn Optimizer> = Family {
 
 fn settings() -> Vec<Setting> {
     let share = || number_between(Some((0.0, true)), Some((1.0, false)));
-    // Below 1e-30 the square of epsilon's rounding could vanish and 0 / 0 make weights that never move not a number.
+    // As an f32 it must not vanish: 0 / 0 would make a weight that never had a gradient not a number.
     let epsilon = number_between(Some((1e-30, true)), Some((1.0, true)));
     vec![
         learning_rate(),
