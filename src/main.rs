@@ -1,2 +1,30 @@
-//! The `gridsweep` command.
-fn main() {}
+//! The `gridsweep` command: parse, run, print the error, exit.
+
+mod args;
+mod children;
+mod client;
+mod commands;
+mod error;
+mod label;
+mod output;
+mod progress;
+mod results;
+mod settings;
+mod sweep_file;
+mod work;
+
+use args::Args;
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    output::start_logging();
+    match commands::run(args) {
+        Ok(ending) => ending.exit_code(),
+        Err(error) => {
+            output::print_error(&error);
+            error.exit_code()
+        }
+    }
+}

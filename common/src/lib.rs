@@ -27,3 +27,5 @@ pub mod spec;
 pub mod stats;
 pub mod table;
 pub mod trial;
+#[cfg(test)]
+mod sample;

@@ -51,8 +51,8 @@ impl DataCache {
     async fn load(&self, mut client: Client, data: Digest) -> Result<Arc<Dataset>, FetchError> {
         let request = v1::DescribeDataRequest { data: data.0.to_vec() };
         let manifest = client.describe_data(request).await?.into_inner();
-        let manifest =
-            convert::data_manifest(&manifest).map_err(|malformed| FetchError::Wrong(malformed.to_string()))?;
+        let manifest = convert::data_manifest(&manifest)
+            .map_err(|malformed| FetchError::Wrong(malformed.to_string()))?;
         if manifest.digest() != data {
             return Err(FetchError::Wrong("the coordinator described another data set".to_owned()));
         }

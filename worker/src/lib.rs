@@ -1,7 +1,7 @@
 //! A worker: takes leases from a coordinator, trains on rayon's threads, reports back.
 
-pub mod dataset;
 mod cache;
+pub mod dataset;
 mod hardware;
 mod pool;
 mod session;

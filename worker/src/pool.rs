@@ -46,8 +46,10 @@ impl Pool {
         kernel: Kernel,
         events: mpsc::Sender<SlotEvent>,
     ) -> Result<Pool, rayon::ThreadPoolBuildError> {
-        let threads =
-            rayon::ThreadPoolBuilder::new().num_threads(slots).thread_name(|n| format!("slot-{n}")).build()?;
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(slots)
+            .thread_name(|n| format!("slot-{n}"))
+            .build()?;
         Ok(Pool { threads, kernel, events })
     }
 
@@ -56,10 +58,11 @@ impl Pool {
         let (kernel, events) = (self.kernel, self.events.clone());
         self.threads.spawn(move || {
             let fence = job.fence;
-            let event = catch_unwind(AssertUnwindSafe(|| run(&job, kernel, &events))).unwrap_or_else(|panic| {
-                let failure = Failure { kind: FailureKind::Panic, detail: panic_message(panic.as_ref()) };
-                SlotEvent::Failed { fence, failure }
-            });
+            let event =
+                catch_unwind(AssertUnwindSafe(|| run(&job, kernel, &events))).unwrap_or_else(|panic| {
+                    let failure = Failure { kind: FailureKind::Panic, detail: panic_message(panic.as_ref()) };
+                    SlotEvent::Failed { fence, failure }
+                });
             // Nobody listens any more only when the worker ends.
             let _ = events.blocking_send(event);
         });
@@ -100,6 +103,7 @@ impl Observer for Reporter<'_> {
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("a panic without words").to_owned()
 }

@@ -157,7 +157,10 @@ impl Worker {
                     return Err(WorkerError::Refused { address, reason });
                 }
                 Ending::Broken(status) => {
-                    tracing::warn!(reason = status.message(), "no connection to the coordinator; trying again");
+                    tracing::warn!(
+                        reason = status.message(),
+                        "no connection to the coordinator; trying again"
+                    );
                 }
             }
             self.stop_running();
@@ -251,7 +254,8 @@ impl Worker {
     }
 
     fn launch(&self, client: Client, fence: Fence, spec: TrialSpec, stop: Arc<AtomicBool>) {
-        let (cache, pool, events) = (Arc::clone(&self.cache), Arc::clone(&self.pool), self.events_sender.clone());
+        let (cache, pool, events) =
+            (Arc::clone(&self.cache), Arc::clone(&self.pool), self.events_sender.clone());
         tokio::spawn(async move {
             match cache.get(client, spec.data).await {
                 Ok(data) => pool.start(Job { fence, spec, data, stop }),
@@ -268,7 +272,8 @@ impl Worker {
     fn note(&mut self, event: Option<SlotEvent>) {
         match event {
             Some(SlotEvent::Epoch { fence, metrics }) => {
-                self.reports.push(v1::EpochReport { fence: Some(fence.into()), metrics: Some((&metrics).into()) });
+                self.reports
+                    .push(v1::EpochReport { fence: Some(fence.into()), metrics: Some((&metrics).into()) });
             }
             Some(SlotEvent::Finished { fence, outcome }) => {
                 self.running.remove(&fence);
@@ -393,7 +398,11 @@ fn describe(error: &dyn std::error::Error) -> String {
 fn is_permanent(status: &Status) -> bool {
     matches!(
         status.code(),
-        Code::FailedPrecondition | Code::InvalidArgument | Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented
+        Code::FailedPrecondition
+            | Code::InvalidArgument
+            | Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::Unimplemented
     )
 }
 

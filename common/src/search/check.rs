@@ -3,7 +3,7 @@
 use super::overlap::{Facets, values};
 use super::region::Region;
 use super::settings::{Condition, Leaf};
-use super::space::Space;
+use super::space::{Axis, Space};
 use super::split::{Part, TooManyParts};
 use crate::choice::{Choices, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,7 +190,7 @@ fn reasons(space: &Space, part: &Part, leaf: Leaf, holding: bool) -> Vec<Because
 /// Returns what a leaf can be in a part in which one axis at most decides about it.
 fn values_of(space: &Space, part: &Part, leaf: Leaf) -> Vec<Because> {
     let mut digits = part.product.first();
-    let mut because = |digits: &[u32]| {
+    let because = |digits: &[u32]| {
         let value = space.value(&part.active, digits, leaf).cloned();
         Because { leaf, value }
     };
@@ -221,9 +221,12 @@ pub(crate) fn check_distinct(
     if faults.len() > before {
         return Ok(());
     }
+    let telling: Vec<Option<Leaf>> = space.axes.iter().map(telling_leaf).collect();
     let facets: Vec<Facets<'_>> = regions.iter().map(|region| Facets::of(space, region)).collect();
     for (index, ours) in facets.iter().enumerate() {
-        for theirs in &facets[..index] {
+        for theirs in
+            facets[..index].iter().filter(|theirs| !told_apart(&telling, ours.region, theirs.region))
+        {
             if let Some(piece) = ours.overlap(theirs)?.first() {
                 faults.push(Fault::Same(cell(space, ours.region, &piece.first())));
                 return Ok(());
@@ -231,6 +234,32 @@ pub(crate) fn check_distinct(
         }
     }
     Ok(())
+}
+
+/// Returns a leaf to which every alternative of an axis gives another value.
+fn telling_leaf(axis: &Axis) -> Option<Leaf> {
+    let tells = |slot: &usize| {
+        let mut seen = BTreeSet::new();
+        axis.alternatives.iter().all(|row| row[*slot].as_ref().is_some_and(|value| seen.insert(value)))
+    };
+    (0..axis.leaves.len()).find(tells).map(|slot| axis.leaves[slot].leaf)
+}
+
+/// Returns whether two regions have no cell in common because they take different values of one axis: quickly true for
+/// most pairs, false where only a closer look can tell.
+fn told_apart(telling: &[Option<Leaf>], ours: &Region, theirs: &Region) -> bool {
+    telling.iter().enumerate().any(|(axis, leaf)| {
+        leaf.is_some_and(|leaf| {
+            ours.shape.depends[leaf] == Some(axis)
+                && theirs.shape.depends[leaf] == Some(axis)
+                && are_disjoint(&ours.product.0[axis], &theirs.product.0[axis])
+        })
+    })
+}
+
+fn are_disjoint(ours: &[u32], theirs: &[u32]) -> bool {
+    let (few, many) = if ours.len() < theirs.len() { (ours, theirs) } else { (theirs, ours) };
+    few.iter().all(|digit| many.binary_search(digit).is_err())
 }
 
 /// Finds two digits of an axis that give the same values throughout a region.

@@ -5,11 +5,12 @@ use super::overlap::{Facets, values};
 use super::region::{Product, Region, count, nth, rank};
 use super::settings::{Condition, Leaf};
 use super::space::Space;
-use super::split::{Part, TooManyParts, within_bounds};
+use super::split::{PARTS_MOST, Part, TooManyParts, within_bounds};
 use super::{Point, Search, tally};
 use crate::choice::{Choices, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The most trials a sweep may have: what a signed 64-bit database column holds.
 const TRIALS_MOST: u128 = i64::MAX as u128;
@@ -25,7 +26,7 @@ pub struct Grid {
 /// The cells of one study.
 #[derive(Clone, Debug)]
 pub struct StudyGrid {
-    space: std::sync::Arc<Space>,
+    space: Arc<Space>,
     /// All its cells, as disjoint regions.
     regions: Vec<Region>,
     /// Those that no earlier study has.
@@ -52,8 +53,13 @@ pub(crate) struct Exclusion {
 impl Grid {
     /// Unites studies, each of which has been checked; the error is about the study with the index beside it.
     pub(crate) fn unite(mut studies: Vec<StudyGrid>, replicates: u32) -> Result<Grid, (usize, Fault)> {
+        let mut parts = studies.first().map_or(0, |study| study.regions.len());
         for index in 1..studies.len() {
             let (earlier, rest) = studies.split_at_mut(index);
+            parts += rest.first().map_or(0, |study| study.regions.len());
+            if parts > PARTS_MOST {
+                return Err((index, Fault::TooManyParts));
+            }
             if let Some(study) = rest.first_mut() {
                 let fresh = study.without(earlier).map_err(|TooManyParts| (index, Fault::TooManyParts))?;
                 study.fresh = fresh;
@@ -173,7 +179,7 @@ impl StudyGrid {
                 return Err(faults);
             }
         };
-        Ok(StudyGrid { space: std::sync::Arc::new(space), fresh: regions.clone(), regions, excluded })
+        Ok(StudyGrid { space: Arc::new(space), fresh: regions.clone(), regions, excluded })
     }
 
     /// Returns how many cells the study has, also those that an earlier study has.
@@ -262,7 +268,10 @@ fn build(
         regions.extend(space.refine(part)?);
         within_bounds(&regions)?;
     }
-    check_applicability(space, &regions, faults);
+    // Settings that an axis fails to give because it never exists are not worth a second message.
+    if !faults.iter().any(|fault| matches!(fault, Fault::NeverExists(_))) {
+        check_applicability(space, &regions, faults);
+    }
     if faults.is_empty() {
         check_distinct(space, &regions, faults)?;
     }

@@ -39,3 +39,6 @@ pub trait Search {
     /// Returns the index of a trial by its complete choices, or `None` where it is not part of the search.
     fn index_of(&self, choices: &Choices, replicate: u32) -> Option<u64>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,6 +93,12 @@ impl<'a> Facets<'a> {
     }
 }
 
+/// The values of some leaves of one axis at one place in its digit list.
+type Row<'a> = Vec<Option<&'a Value>>;
+
+/// An axis of ours, leaves that it decides about, and the places of its digits by the values that they give these.
+type Lookup<'a> = (usize, &'a [Leaf], BTreeMap<Row<'a>, Vec<usize>>);
+
 /// For each axis the places in its digit list that are still possible.
 type Places = Vec<Vec<usize>>;
 
@@ -175,14 +181,14 @@ impl<'a> Overlap<'a> {
 
     /// Goes through the values of one axis of theirs that decides about leaves of several axes of ours.
     fn narrow(&self, piece: &Places, their_axis: usize, touched: &BTreeMap<usize, Vec<Leaf>>) -> Vec<Places> {
-        let lookup: Vec<(usize, &Vec<Leaf>, BTreeMap<_, Vec<usize>>)> = touched
+        let lookup: Vec<Lookup<'_>> = touched
             .iter()
             .map(|(&axis, leaves)| {
                 let mut by_row: BTreeMap<_, Vec<usize>> = BTreeMap::new();
                 for &place in &piece[axis] {
                     by_row.entry(row(self.ours, leaves, place)).or_default().push(place);
                 }
-                (axis, leaves, by_row)
+                (axis, leaves.as_slice(), by_row)
             })
             .collect();
         // Values that agree on all but the last of our axes are kept as one piece.
@@ -215,6 +221,6 @@ impl<'a> Overlap<'a> {
 }
 
 /// Returns the values of some leaves of one axis at a place in its digit list.
-fn row<'a>(facets: &Facets<'a>, leaves: &[Leaf], place: usize) -> Vec<Option<&'a Value>> {
+fn row<'a>(facets: &Facets<'a>, leaves: &[Leaf], place: usize) -> Row<'a> {
     leaves.iter().map(|&leaf| facets.leaves[leaf].values[place]).collect()
 }

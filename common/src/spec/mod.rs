@@ -1,13 +1,27 @@
 //! A sweep file: from text to a checked [`Sweep`], or to problems that name their place and their remedy.
 
+mod assign;
+mod axis;
+mod condition;
+mod document;
+mod explain;
+mod power;
+mod presentation;
 mod problem;
+mod sections;
+mod study;
+mod suggest;
 
 pub use crate::data::{Pick, Validation};
 pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
 use crate::search::Grid;
+use crate::search::settings::Settings;
 use crate::table::{Heading, TableSpec};
+use document::{Problems, Table};
+use std::sync::Arc;
+use toml::de::DeTable;
 
 /// The version of the file format that this version reads.
 pub const SCHEMA: i64 = 1;
@@ -90,6 +104,38 @@ impl Sweep {
 /// Reads a sweep file and checks all that can be checked without its data, or returns every independent problem found,
 /// in the file's order. Never panics, whatever the text.
 pub fn parse(text: &str, catalogue: &Catalogue) -> Result<Sweep, Vec<Problem>> {
-    let _ = catalogue;
-    Err(vec![Problem { span: 0..text.len().min(1), message: "not read yet".to_owned(), help: None }])
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut problems = Problems::default();
+    for error in independent(&errors) {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        problems.add(span, format!("this is not TOML: {}", error.message()), None);
+    }
+    let sweep = match Settings::new(catalogue) {
+        Ok(settings) if problems.0.is_empty() => {
+            problems.sweep(&Table::root(document.get_ref()), &Arc::new(settings))
+        }
+        Ok(_) => None,
+        Err(inconsistent) => {
+            problems.add(0..0, inconsistent, None);
+            None
+        }
+    };
+    let mut problems = problems.0;
+    problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+    problems.dedup();
+    match sweep {
+        Some(sweep) if problems.is_empty() => Ok(sweep),
+        _ => Err(problems),
+    }
 }
+
+/// Returns the errors that do not only follow from another: keys given twice, and the first of any other sort.
+fn independent(errors: &[toml::de::Error]) -> &[toml::de::Error] {
+    let first = errors.iter().position(|error| error.message() != "duplicate key");
+    first.map_or(errors, |first| &errors[..=first])
+}
+
+#[cfg(test)]
+mod mistakes;
+#[cfg(test)]
+mod tests;

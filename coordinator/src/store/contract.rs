@@ -123,6 +123,7 @@ fn what_is_committed_is_read_back_to_the_bit() {
         assert_eq!((trials[0].id, &trials[0].spec), (spec().id(), &*spec()));
         assert_eq!(trials[0].end, TrialEnd::Succeeded);
         assert_eq!(trials[0].summary, Some(outcome.summary()));
+        assert_eq!(trials[0].recorded_ms, Some(7));
         assert_eq!(reader.epochs(spec().id()).unwrap(), outcome.epochs);
         assert_eq!(reader.sweeps().unwrap()[0].frozen, sweep_of("a", 3).frozen);
     });

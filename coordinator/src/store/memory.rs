@@ -29,6 +29,7 @@ struct MemoryTrial {
     digest: Option<Digest>,
     failure: Option<Failure>,
     outcome: Option<Arc<Outcome>>,
+    recorded_ms: Option<i64>,
 }
 
 impl MemoryStore {
@@ -72,6 +73,7 @@ impl MemoryStore {
             digest: None,
             failure: None,
             outcome: None,
+            recorded_ms: None,
         });
         let attempt = StoredAttempt {
             attempt: fence.attempt,
@@ -157,6 +159,7 @@ impl Store for MemoryStore {
         for record in &batch.records {
             if let Some(trial) = self.trials.get_mut(&record.trial) {
                 trial.outcome = Some(Arc::clone(&record.outcome));
+                trial.recorded_ms = Some(batch.at_ms);
             }
             self.previews.retain(|(trial, _, _), _| *trial != record.trial);
         }
@@ -177,6 +180,7 @@ impl Reader for MemoryStore {
                 end: trial.end?,
                 failure: trial.failure.clone(),
                 summary: trial.outcome.as_ref().map(|outcome| outcome.summary()),
+                recorded_ms: trial.recorded_ms,
             })
         });
         Ok(ended.take(limit).collect())

@@ -124,6 +124,8 @@ pub struct StoredTrial {
     pub failure: Option<Failure>,
     /// Its result without the epochs.
     pub summary: Option<OutcomeSummary>,
+    /// When the result was recorded, in milliseconds since 1970.
+    pub recorded_ms: Option<i64>,
 }
 
 /// A trial that an attempt was made at.

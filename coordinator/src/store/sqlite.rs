@@ -413,7 +413,7 @@ impl Reader for SqliteReader {
         let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
         let summary = rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics");
         let sql = format!(
-            "SELECT id, {spec}, state, failure, failure_detail, {summary}
+            "SELECT id, {spec}, state, failure, failure_detail, {summary}, recorded_ms
              FROM trial LEFT JOIN result ON result.trial = trial.id
              WHERE id > ?1 AND state IN ('succeeded', 'diverged', 'failed', 'cancelled') ORDER BY id LIMIT ?2"
         );
@@ -426,6 +426,7 @@ impl Reader for SqliteReader {
                 end,
                 failure,
                 summary: rows::read_summary(row, 11)?,
+                recorded_ms: row.get(23)?,
             })
         })
     }

@@ -4,9 +4,9 @@
 //! with its validation pass over 12,000, on one thread. Arguments: kernel names (all but `reference` if there are none).
 
 use gridsweep_common::choice::{Choices, Value};
+use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::metric::EpochMetrics;
 use gridsweep_common::seed::SeedKey;
-use gridsweep_common::data::{Pick, Validation};
 use gridsweep_engine::{Dataset, Kernel, Observer, Recipe, catalogue, train};
 use rand::{Rng, SeedableRng};
 use std::time::Instant;

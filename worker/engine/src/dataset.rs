@@ -144,6 +144,13 @@ impl Dataset {
         ArrayView1::from(&self.test.labels)
     }
 
+    /// Drops the lists, so that the dense first layer is used: both ways must give the same bits.
+    #[cfg(test)]
+    pub(crate) fn forget_lists(&mut self) {
+        self.training.inputs.sparse = None;
+        self.test.inputs.sparse = None;
+    }
+
     /// Returns the training set, whose validation part a trial holds out.
     pub(crate) fn training(&self) -> &Part {
         &self.training

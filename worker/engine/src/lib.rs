@@ -24,6 +24,8 @@ mod regularizer;
 mod schedule;
 mod split;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod train;
 mod workspace;
 

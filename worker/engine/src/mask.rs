@@ -91,8 +91,8 @@ impl Dropout {
         let words = philox(self.key, [first, [place.layer; WIDE], [place.step; WIDE], [place.epoch; WIDE]]);
         for (line, out) in row.iter_mut().enumerate() {
             for half in 0..2 {
-                for word in 0..4 {
-                    let bits = words[word][2 * line + half];
+                for (word, words) in words.iter().enumerate() {
+                    let bits = words[2 * line + half];
                     out.0[8 * half + 2 * word] = self.kept(bits & 0xffff);
                     out.0[8 * half + 2 * word + 1] = self.kept(bits >> 16);
                 }

@@ -29,8 +29,10 @@ pub(crate) struct Layer {
     pub(crate) biases: Matrix,
     /// Units × inputs, kept equal to the weights; empty for the first layer, through which nothing goes back.
     transposed: Matrix,
-    weight_moments: Vec<Matrix>,
-    bias_moments: Vec<Matrix>,
+    /// As many as the optimizer keeps, each like the weights.
+    pub(crate) weight_moments: Vec<Matrix>,
+    /// The same for the biases.
+    pub(crate) bias_moments: Vec<Matrix>,
 }
 
 /// What every product of a training has in common.

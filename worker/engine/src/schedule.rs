@@ -128,3 +128,89 @@ impl Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(validation_loss: f64) -> EpochMetrics {
+        EpochMetrics {
+            epoch: 0,
+            learning_rate: 0.0,
+            training_objective: validation_loss,
+            training_loss: 0.5,
+            training_accuracy: 0.0,
+            validation_loss,
+            validation_accuracy: 0.0,
+        }
+    }
+
+    fn reduce(patience: u32, min_delta: f64) -> ReduceLearningRate {
+        ReduceLearningRate { monitor: Monitor::ValidationLoss, factor: 0.5, patience, min_delta }
+    }
+
+    /// (patience, min_delta, losses, learning rate after each): worked out by hand from Keras 3's
+    /// `ReduceLROnPlateau.on_epoch_end` with cooldown 0.
+    #[test]
+    fn the_learning_rate_is_cut_as_in_keras() {
+        let cases: [(u32, f64, &[f64], &[f64]); 6] = [
+            (2, 0.0, &[1.0, 0.9, 0.8], &[1.0, 1.0, 1.0]),
+            // Equal is not better.
+            (2, 0.0, &[1.0, 1.0, 1.0], &[1.0, 1.0, 0.5]),
+            // The count begins anew after a cut.
+            (2, 0.0, &[1.0, 2.0, 2.0, 2.0, 2.0], &[1.0, 1.0, 0.5, 0.5, 0.25]),
+            // A better value begins it anew, too.
+            (2, 0.0, &[1.0, 2.0, 0.5, 2.0, 2.0], &[1.0, 1.0, 1.0, 1.0, 0.5]),
+            // Small improvements do not count and do not move the best value; together they count.
+            (3, 0.1, &[1.0, 0.95, 0.91, 0.89], &[1.0, 1.0, 1.0, 1.0]),
+            (1, 0.1, &[1.0, 0.95, 0.85], &[1.0, 0.5, 0.5]),
+        ];
+        for (patience, min_delta, losses, expected) in cases {
+            let mut schedule = Schedule::new(1.0, Some(reduce(patience, min_delta)), None);
+            let rates: Vec<f64> = losses
+                .iter()
+                .map(|&loss| {
+                    schedule.epoch(&metrics(loss));
+                    schedule.learning_rate()
+                })
+                .collect();
+            assert_eq!(rates, expected, "patience {patience}, min_delta {min_delta}, {losses:?}");
+        }
+    }
+
+    /// (patience, min_delta, losses, the epoch after which training stops): by hand from Keras 3's `EarlyStopping`.
+    #[test]
+    fn training_stops_as_in_keras() {
+        let cases: [(u32, f64, &[f64], Option<usize>); 5] = [
+            (1, 0.0, &[1.0, 0.9, 0.8], None),
+            (1, 0.0, &[1.0, 1.0], Some(1)),
+            (2, 0.0, &[1.0, 2.0, 0.9, 2.0, 2.0], Some(4)),
+            (2, 0.1, &[1.0, 0.95, 0.92, 0.1], Some(2)),
+            (4, 0.0, &[1.0, 2.0, 2.0, 2.0], None),
+        ];
+        for (patience, min_delta, losses, expected) in cases {
+            let stop = EarlyStop { monitor: Monitor::TrainingObjective, patience, min_delta };
+            let mut schedule = Schedule::new(1.0, None, Some(stop));
+            let stopped = losses.iter().position(|&loss| {
+                schedule.epoch(&metrics(loss));
+                schedule.is_stopped()
+            });
+            assert_eq!(stopped, expected, "patience {patience}, min_delta {min_delta}, {losses:?}");
+        }
+    }
+
+    #[test]
+    fn each_monitor_watches_its_own_value() {
+        let mut schedule = Schedule::new(
+            1.0,
+            Some(ReduceLearningRate { monitor: Monitor::TrainingLoss, ..reduce(1, 0.0) }),
+            None,
+        );
+        schedule.epoch(&metrics(2.0));
+        schedule.epoch(&metrics(1.0));
+        assert_eq!(schedule.learning_rate(), 0.5, "the training loss stood still");
+        for monitor in Monitor::ALL {
+            assert_eq!(Monitor::from_name(monitor.name()), Some(monitor));
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Fashion-MNIST: articles of clothing, in the format of MNIST.
 
-use super::{Source, sha256};
+use super::{Shape, Source, sha256};
 use gridsweep_common::id::Digest;
 
 /// 60,000 + 10,000 images of 28 × 28 pixels, 10 classes; 49.8 % of the training pixels are not zero.
@@ -23,11 +23,27 @@ impl Source for FashionMnist {
 
     fn files(&self) -> [(&'static str, Digest); 4] {
         [
-            ("train-images-idx3-ubyte", sha256("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888")),
-            ("train-labels-idx1-ubyte", sha256("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9")),
-            ("t10k-images-idx3-ubyte", sha256("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b")),
-            ("t10k-labels-idx1-ubyte", sha256("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34")),
+            (
+                "train-images-idx3-ubyte",
+                sha256("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            ),
+            (
+                "train-labels-idx1-ubyte",
+                sha256("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            ),
+            (
+                "t10k-images-idx3-ubyte",
+                sha256("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            ),
+            (
+                "t10k-labels-idx1-ubyte",
+                sha256("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+            ),
         ]
+    }
+
+    fn shape(&self) -> Shape {
+        Shape { inputs: 784, classes: 10, training: 60_000 }
     }
 
     fn description(&self) -> &'static str {

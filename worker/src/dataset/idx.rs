@@ -55,8 +55,10 @@ fn parse(mut bytes: Vec<u8>) -> Result<Idx, String> {
     }
     let header = 4 + 4 * usize::from(dimensions);
     let sizes = bytes.get(4..header).ok_or("it ends in its header")?;
-    let sizes: Vec<usize> =
-        sizes.chunks_exact(4).map(|size| u32::from_be_bytes([size[0], size[1], size[2], size[3]]) as usize).collect();
+    let sizes: Vec<usize> = sizes
+        .chunks_exact(4)
+        .map(|size| u32::from_be_bytes([size[0], size[1], size[2], size[3]]) as usize)
+        .collect();
     let expected = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
     let found = bytes.len() - header;
     if expected != Some(found) {

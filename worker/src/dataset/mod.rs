@@ -22,8 +22,21 @@ pub trait Source: Sync {
     fn system_folder(&self) -> Option<&'static str>;
     /// Returns the files in order of their roles: the name without `.gz`, and the SHA-256 of the content.
     fn files(&self) -> [(&'static str, Digest); 4];
+    /// Returns how much there is of it, so that a plan need not open the files.
+    fn shape(&self) -> Shape;
     /// Describes the data set and names its source.
     fn description(&self) -> &'static str;
+}
+
+/// How much there is of a data set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// Numbers per sample.
+    pub inputs: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Samples of the training set, the part held out for validation included.
+    pub training: usize,
 }
 
 /// Every data set known by name.
@@ -114,7 +127,12 @@ pub fn manifest(source: &dyn Source, paths: &[PathBuf; 4]) -> Result<DataManifes
     let mut files = Vec::with_capacity(ROLES.len());
     for ((role, path), (_, content_sha256)) in ROLES.into_iter().zip(paths).zip(source.files()) {
         let bytes = std::fs::read(path).map_err(|source| DataError::Io { path: path.clone(), source })?;
-        files.push(DataFile { role, content_sha256, blob: Digest::of(&bytes), stored_bytes: bytes.len() as u64 });
+        files.push(DataFile {
+            role,
+            content_sha256,
+            blob: Digest::of(&bytes),
+            stored_bytes: bytes.len() as u64,
+        });
     }
     Ok(DataManifest { format: DataFormat::Idx, files })
 }
@@ -125,9 +143,11 @@ pub fn decode(manifest: &DataManifest, files: &[Vec<u8>]) -> Result<Dataset, Dat
     for (file, bytes) in manifest.files.iter().zip(files) {
         contents.push(content(file, bytes)?);
     }
-    let [train_images, train_labels, test_images, test_labels]: [Vec<u8>; 4] = contents
-        .try_into()
-        .map_err(|_| DataError::Malformed { role: DataRole::TrainImages, what: "files are missing".to_owned() })?;
+    let [train_images, train_labels, test_images, test_labels]: [Vec<u8>; 4] =
+        contents.try_into().map_err(|_| DataError::Malformed {
+            role: DataRole::TrainImages,
+            what: "files are missing".to_owned(),
+        })?;
     match manifest.format {
         DataFormat::Idx => idx::dataset(train_images, train_labels, test_images, test_labels),
     }
@@ -166,7 +186,10 @@ mod tests {
     fn a_data_set_that_is_nowhere_lists_where_it_was_looked_for() {
         let folder = tempfile::tempdir().unwrap();
         let missing = locate(&mnist::Mnist, &[folder.path().to_owned()]).unwrap_err();
-        assert!(missing.to_string().contains(&folder.path().join("mnist").display().to_string()), "{missing}");
+        assert!(
+            missing.to_string().contains(&folder.path().join("mnist").display().to_string()),
+            "{missing}"
+        );
     }
 
     #[test]
@@ -178,6 +201,20 @@ mod tests {
             stored_bytes: 1,
         };
         assert!(matches!(content(&file, b"x"), Err(DataError::OtherContent { .. })));
+    }
+
+    #[test]
+    fn mnist_as_it_is_carried_along_has_the_content_and_the_shape_that_are_announced() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sweeps/data");
+        let source = named("mnist").unwrap();
+        let paths = locate(source, &[data]).unwrap();
+        let manifest = manifest(source, &paths).unwrap();
+        assert_eq!(manifest.digest(), digest(source));
+        let files: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+        let decoded = decode(&manifest, &files).unwrap();
+        let Shape { inputs, classes, training } = source.shape();
+        assert_eq!((decoded.inputs_per_sample(), decoded.classes()), (inputs, classes));
+        assert_eq!(decoded.training_labels().len(), training);
     }
 
     #[test]

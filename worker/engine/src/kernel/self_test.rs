@@ -17,13 +17,16 @@ pub struct WrongKernel {
     pub operation: &'static str,
 }
 
+/// What is checked, and how a kernel computes it.
+type Check = (&'static str, fn(Kernel) -> Vec<Line>);
+
 /// Compares `kernel` with the reference, bit for bit, in every operation that it has of its own, on shapes with and
 /// without remainders. Takes some milliseconds.
 ///
 /// # Errors
 /// Names the first operation that differs.
 pub fn self_test(kernel: Kernel) -> Result<(), WrongKernel> {
-    let checks: [(&'static str, fn(Kernel) -> Vec<Line>); 4] = [
+    let checks: [Check; 4] = [
         ("dense products", products),
         ("sparse products", row_sums),
         ("elementwise operations", operations),

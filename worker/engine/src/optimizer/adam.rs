@@ -95,3 +95,62 @@ impl Rule<2> for Moments {
         (next, [mean, square])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::lanes::{LANES, Line};
+    use crate::matrix::Matrix;
+
+    /// Keras 3, `Adam.update_step`, in `f64`.
+    fn exact(gradients: &[f64], mut w: f64) -> f64 {
+        let (mut m, mut v) = (0.0, 0.0);
+        for (t, g) in (1..).zip(gradients) {
+            let alpha = 0.001 * (1.0 - 0.999_f64.powi(t)).sqrt() / (1.0 - 0.9_f64.powi(t));
+            m += (g - m) * (1.0 - 0.9);
+            v += (g * g - v) * (1.0 - 0.999);
+            w -= alpha * m / (v.sqrt() + 1e-7);
+        }
+        w
+    }
+
+    fn run(gradients: &[f64], start: f32) -> f32 {
+        let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+        let (mut powers, mut moments) = (adam.powers(), vec![Matrix::zeros(1, LANES); 2]);
+        let mut parameters = [Line([start; LANES])];
+        for &gradient in gradients {
+            adam.advance(&mut powers);
+            let gradient = &[Line([gradient as f32; LANES])];
+            let block = Block { parameters: &mut parameters, gradient, moments: &mut moments, lines: 0..1 };
+            assert!(adam.update(Kernel::detect(), adam.step(0.001, &powers), block));
+        }
+        parameters[0].0[0]
+    }
+
+    #[test]
+    fn steps_are_those_of_keras() {
+        let cases: [&[f64]; 4] =
+            [&[0.5], &[0.5, -0.25, 0.125, 3.0], &[1e-9, -1e-9, 1e-9], &[-2.0, 0.0, 0.0, 0.0, 0.0, 0.0]];
+        for gradients in cases {
+            let (own, exact) = (f64::from(run(gradients, 0.3)), exact(gradients, 0.3));
+            assert!((own - exact).abs() < 1e-7, "{gradients:?}: {own} {exact}");
+        }
+    }
+
+    #[test]
+    fn a_weight_without_a_gradient_never_moves() {
+        assert_eq!(run(&[0.0; 5], 0.3), 0.3);
+        assert_eq!(run(&[0.0; 5], 0.0), 0.0);
+    }
+
+    #[test]
+    fn an_infinite_gradient_is_noticed() {
+        let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+        let (mut parameters, mut moments) = ([Line::ZERO], vec![Matrix::zeros(1, LANES); 2]);
+        let mut gradient = [Line::ZERO];
+        gradient[0].0[9] = f32::INFINITY;
+        let block =
+            Block { parameters: &mut parameters, gradient: &gradient, moments: &mut moments, lines: 0..1 };
+        assert!(!adam.update(Kernel::detect(), Step { size: 0.001 }, block));
+    }
+}

@@ -106,3 +106,48 @@ impl Rule<1> for Nesterov {
         (L::splat(-self.size).fma(gradient, ahead), [velocity])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::lanes::{LANES, Line};
+    use crate::matrix::Matrix;
+
+    /// Keras 3, `SGD.update_step`, in `f64`.
+    fn exact(gradients: &[f64], momentum: f64, is_nesterov: bool, mut w: f64) -> f64 {
+        let mut u = 0.0;
+        for g in gradients {
+            u = momentum * u - 0.1 * g;
+            w += if is_nesterov { momentum * u - 0.1 * g } else { u };
+        }
+        w
+    }
+
+    fn run(gradients: &[f64], momentum: f64, is_nesterov: bool, start: f32) -> f32 {
+        let sgd = Sgd { momentum, is_nesterov };
+        let mut moments = vec![Matrix::zeros(1, LANES); sgd.moments()];
+        let mut parameters = [Line([start; LANES])];
+        for &gradient in gradients {
+            let gradient = &[Line([gradient as f32; LANES])];
+            let block = Block { parameters: &mut parameters, gradient, moments: &mut moments, lines: 0..1 };
+            assert!(sgd.update(Kernel::detect(), sgd.step(0.1, &[]), block));
+        }
+        parameters[0].0[0]
+    }
+
+    #[test]
+    fn steps_are_those_of_keras() {
+        let gradients = [0.5, -0.25, 0.125, 3.0, 0.0, 0.0];
+        for (momentum, is_nesterov) in [(0.0, false), (0.0, true), (0.9, false), (0.9, true)] {
+            let own = f64::from(run(&gradients, momentum, is_nesterov, 0.3));
+            let exact = exact(&gradients, momentum, is_nesterov, 0.3);
+            assert!((own - exact).abs() < 3e-7, "{momentum} {is_nesterov}: {own} {exact}");
+        }
+    }
+
+    #[test]
+    fn without_momentum_nothing_is_kept_beside_the_weights() {
+        assert_eq!(Sgd { momentum: 0.0, is_nesterov: true }.moments(), 0);
+        assert_eq!(Sgd { momentum: 0.5, is_nesterov: true }.moments(), 1);
+    }
+}

@@ -1,0 +1,198 @@
+//! What was typed.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Runs hyperparameter sweeps of multi-layer perceptrons: one file, one command, the same bytes everywhere.
+#[derive(Parser, Debug)]
+#[command(name = "gridsweep", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 every trial succeeded or diverged, 1 unexpected error, 2 usage or sweep file \
+wrong, 3 finished with failed trials, 4 no worker, coordinator or store within reach, 130 interrupted (the same \
+command goes on).";
+
+/// Options of every command.
+#[derive(ClapArgs, Debug, Clone)]
+pub(crate) struct Global {
+    /// The folder in which sweeps and their results are kept
+    #[arg(long, global = true, value_name = "DIR", env = "GRIDSWEEP_STATE", default_value = ".gridsweep")]
+    pub(crate) state: PathBuf,
+    /// Print results and errors only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Check a sweep file without running anything
+    Check(SweepFileArgs),
+    /// Say what a sweep file would run: studies, cells, trials, FLOPs; writes nothing
+    Plan(PlanArgs),
+    /// Run a sweep on this machine; run it again to go on where it stopped
+    Run(RunArgs),
+    /// Run a coordinator for workers and sweeps from other processes
+    Serve(ServeArgs),
+    /// Run a worker for a coordinator
+    Worker(WorkerArgs),
+    /// Give a sweep to a coordinator that serves
+    Submit(SubmitArgs),
+    /// Say how sweeps stand
+    Status(StatusArgs),
+    /// Print the tables of a sweep, also while it runs
+    Table(TableArgs),
+    /// Print results as data
+    Export(ExportArgs),
+    /// List every setting, family, data set and metric
+    Catalog(CatalogArgs),
+}
+
+/// A sweep file and what is changed in it.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct SweepFileArgs {
+    /// The sweep file (TOML)
+    pub(crate) file: PathBuf,
+    /// Change a setting of the file, as `replicates.count=1`; counts as an edit of the file
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) sweep: SweepFileArgs,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
+    pub(crate) format: PlanFormat,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum PlanFormat {
+    /// For people
+    Table,
+    /// One JSON object
+    Json,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) sweep: SweepFileArgs,
+    /// Worker processes on this machine
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: u16,
+    /// Trials that each worker runs at once [default: the cores, divided among the workers]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; this version serves the loopback interface only
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7433")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct WorkerArgs {
+    /// Where the coordinator listens
+    #[arg(long, value_name = "HOST:PORT", env = "GRIDSWEEP_SERVER", default_value = "127.0.0.1:7433")]
+    pub(crate) connect: String,
+    /// Trials to run at once [default: the cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) threads: Option<u16>,
+    /// What people call this worker [default: host and process]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// End when standard input does: how `run` takes its workers with it, however it ends
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_closes: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct SubmitArgs {
+    #[command(flatten)]
+    pub(crate) sweep: SweepFileArgs,
+    /// Where the coordinator listens
+    #[arg(long, value_name = "HOST:PORT", env = "GRIDSWEEP_SERVER", default_value = "127.0.0.1:7433")]
+    pub(crate) server: String,
+    /// Wait until every trial has ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct StatusArgs {
+    /// A sweep's name, or `last` [default: all]
+    pub(crate) sweep: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
+    pub(crate) format: PlanFormat,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct TableArgs {
+    /// A sweep's name, or `last`
+    pub(crate) sweep: String,
+    /// A study of the sweep [default: all]
+    pub(crate) study: Option<String>,
+    /// How to print it
+    #[arg(long, default_value = "table", value_parser = clap::builder::PossibleValuesParser::new(table_formats()))]
+    pub(crate) format: String,
+}
+
+fn table_formats() -> impl Iterator<Item = &'static str> {
+    gridsweep_common::report::ALL.iter().map(|format| format.name())
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ExportArgs {
+    /// A sweep's name, or `last`
+    pub(crate) sweep: String,
+    /// What to print
+    #[arg(long, value_enum)]
+    pub(crate) what: What,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub(crate) format: ExportFormat,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum What {
+    /// One object a trial that has ended
+    Trials,
+    /// One object an epoch of such a trial
+    Epochs,
+    /// One object an attempt, with times, workers and reasons
+    Attempts,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum ExportFormat {
+    /// One JSON object a line
+    Jsonl,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct CatalogArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
+    pub(crate) format: PlanFormat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

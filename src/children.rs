@@ -1,0 +1,137 @@
+//! The worker processes of `run`: started, started again when they die, and never left behind.
+//!
+//! Each holds the reading end of a pipe whose other end is here, as its standard input. When this process ends, however
+//! it ends, the pipe closes and the workers with it.
+
+use crate::error::CommandError;
+use crate::settings::Crew;
+use anyhow::{Context, anyhow};
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+/// A worker that dies sooner than this after its start has not worked.
+const LIFE_LEAST: Duration = Duration::from_secs(5);
+/// How many times in a row a worker may die that soon.
+const EARLY_DEATHS_MAX: u32 = 4;
+/// How long a worker may take to end when it is asked to.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How the workers are started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    pub(crate) coordinator: SocketAddr,
+    pub(crate) state: PathBuf,
+    pub(crate) crew: Crew,
+}
+
+/// The workers that run. Dropped, it takes them with it.
+#[derive(Debug)]
+pub(crate) struct Children {
+    keepers: JoinSet<CommandError>,
+    stop: tokio::sync::watch::Sender<bool>,
+}
+
+impl Children {
+    /// Starts the workers.
+    pub(crate) fn start(launch: &Launch) -> Children {
+        let (stop, stopping) = tokio::sync::watch::channel(false);
+        let mut keepers = JoinSet::new();
+        for number in 1..=launch.crew.workers {
+            keepers.spawn(keep(launch.clone(), number, stopping.clone()));
+        }
+        Children { keepers, stop }
+    }
+
+    /// Waits until a worker cannot be kept running, which is an error; never returns otherwise.
+    pub(crate) async fn failed(&mut self) -> CommandError {
+        match self.keepers.join_next().await {
+            Some(Ok(error)) => error,
+            Some(Err(error)) => CommandError::unexpected(error),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until every worker has ended after the coordinator has asked it to, and ends those that do not.
+    pub(crate) async fn end(mut self) {
+        // The keepers watch this and start nothing any more.
+        let _ = self.stop.send(true);
+        while self.keepers.join_next().await.is_some() {}
+    }
+}
+
+/// Keeps one worker running until it is to stop.
+async fn keep(
+    launch: Launch,
+    number: usize,
+    mut stopping: tokio::sync::watch::Receiver<bool>,
+) -> CommandError {
+    let folder = launch.state.join("workers").join(number.to_string());
+    let mut early_deaths = 0;
+    loop {
+        let began = Instant::now();
+        let mut child = match start(&launch, &folder, number) {
+            Ok(child) => child,
+            Err(error) => return CommandError::infrastructure(error),
+        };
+        let status = tokio::select! {
+            status = child.wait() => status,
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => {
+                return end(child).await;
+            }
+        };
+        early_deaths = if began.elapsed() < LIFE_LEAST { early_deaths + 1 } else { 0 };
+        tracing::warn!(number, status = describe(&status), "a worker process ended; starting another");
+        if early_deaths >= EARLY_DEATHS_MAX {
+            let error = anyhow!("worker {number} does not stay alive: {}", describe(&status));
+            return CommandError::infrastructure(error)
+                .hint(format!("its last words are in {}", folder.join("log").display()));
+        }
+    }
+}
+
+async fn end(mut child: Child) -> CommandError {
+    // The pipe that keeps it alive.
+    drop(child.stdin.take());
+    if tokio::time::timeout(END_PATIENCE, child.wait()).await.is_err() {
+        // It cannot be reached any other way; what it had not delivered is computed again.
+        let _ = child.kill().await;
+    }
+    CommandError::unexpected(anyhow!("stopped"))
+}
+
+fn start(launch: &Launch, folder: &Path, number: usize) -> anyhow::Result<Child> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let log = folder.join("log");
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(&log)
+        .with_context(|| format!("cannot write {}", log.display()))?;
+    let program = std::env::current_exe().context("cannot tell which program this is")?;
+    Command::new(program)
+        .arg("worker")
+        .args(["--connect", &launch.coordinator.to_string()])
+        .args(["--threads", &launch.crew.threads.to_string()])
+        .args(["--name", &format!("worker-{number}")])
+        .arg("--until-stdin-closes")
+        .arg("--state")
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(log))
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start a worker process")
+}
+
+fn describe(status: &std::io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,149 @@
+//! A command's conversation with a coordinator.
+
+use crate::error::CommandError;
+use anyhow::{Context, anyhow};
+use gridsweep_common::frozen::OpenSweep;
+use gridsweep_common::id::Digest;
+use gridsweep_proto::v1::submit_reply::Reply;
+use gridsweep_proto::{BLOB_CHUNK_BYTES_MAX, MESSAGE_BYTES_MAX, v1};
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status, Streaming};
+
+type SweepsClient = v1::sweeps_client::SweepsClient<Channel>;
+
+/// A connection for people's commands.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    sweeps: SweepsClient,
+    address: String,
+}
+
+impl Client {
+    /// Connects to `HOST:PORT`.
+    pub(crate) async fn connect(address: &str) -> Result<Client, CommandError> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(|_| CommandError::usage(anyhow!("\"{address}\" is no address of the form HOST:PORT")))?;
+        let channel = endpoint.connect_timeout(Duration::from_secs(5)).tcp_nodelay(true).connect().await;
+        let channel = channel.map_err(|error| {
+            CommandError::infrastructure(
+                anyhow::Error::new(error).context(format!("no coordinator answers at {address}")),
+            )
+            .hint("start one with `gridsweep serve`, or run the sweep on this machine with `gridsweep run`")
+        })?;
+        let sweeps = SweepsClient::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        Ok(Client { sweeps, address: address.to_owned() })
+    }
+
+    /// Submits a sweep, and sends the coordinator what it lacks of the data.
+    pub(crate) async fn submit(
+        &mut self,
+        open: &OpenSweep,
+        data: &[PathBuf; 4],
+    ) -> Result<v1::Submitted, CommandError> {
+        let catalogue = serde_json::to_string(&open.frozen.catalogue).map_err(CommandError::unexpected)?;
+        let request = v1::SubmitRequest {
+            text: open.frozen.text.clone(),
+            catalogue,
+            data: Some((&open.frozen.data).into()),
+            numerics: open.frozen.numerics,
+        };
+        match self.try_submit(request.clone()).await? {
+            Reply::Submitted(submitted) => return Ok(submitted),
+            Reply::Missing(missing) => self.send_missing(open, data, &missing).await?,
+        }
+        match self.try_submit(request).await? {
+            Reply::Submitted(submitted) => Ok(submitted),
+            Reply::Missing(_) => Err(CommandError::infrastructure(anyhow!(
+                "the coordinator at {} lost the data sent",
+                self.address
+            ))),
+        }
+    }
+
+    async fn try_submit(&mut self, request: v1::SubmitRequest) -> Result<Reply, CommandError> {
+        let reply = self.sweeps.submit(request).await.map_err(|status| self.error(&status))?;
+        reply.into_inner().reply.ok_or_else(|| self.error(&Status::internal("an empty reply")))
+    }
+
+    async fn send_missing(
+        &mut self,
+        open: &OpenSweep,
+        data: &[PathBuf; 4],
+        missing: &v1::MissingBlobs,
+    ) -> Result<(), CommandError> {
+        for (file, path) in open.frozen.data.files.iter().zip(data) {
+            if missing.digests.iter().any(|digest| digest[..] == file.blob.0) {
+                self.put_blob(file.blob, path.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_blob(&mut self, digest: Digest, path: PathBuf) -> Result<(), CommandError> {
+        let (sender, chunks) = mpsc::channel(4);
+        let reading = tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
+            let mut file =
+                std::fs::File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let mut buffer = vec![0; BLOB_CHUNK_BYTES_MAX];
+            let mut first = digest.0.to_vec();
+            loop {
+                let length =
+                    file.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))?;
+                let request = v1::PutBlobRequest {
+                    digest: std::mem::take(&mut first),
+                    bytes: buffer[..length].to_vec(),
+                };
+                if length == 0 || sender.blocking_send(request).is_err() {
+                    return Ok(());
+                }
+            }
+        });
+        let sent = self.sweeps.put_blob(ReceiverStream::new(chunks)).await;
+        reading.await.map_err(CommandError::unexpected)?.map_err(CommandError::infrastructure)?;
+        sent.map(drop).map_err(|status| self.error(&status))
+    }
+
+    /// Follows a sweep until it has ended.
+    pub(crate) async fn watch(&mut self, sweep: u64) -> Result<Streaming<v1::SweepProgress>, CommandError> {
+        let stream =
+            self.sweeps.watch(v1::WatchRequest { sweep }).await.map_err(|status| self.error(&status))?;
+        Ok(stream.into_inner())
+    }
+
+    /// Says what a status means to the user.
+    pub(crate) fn error(&self, status: &Status) -> CommandError {
+        let error = anyhow!("the coordinator at {} says: {}", self.address, status.message());
+        match status.code() {
+            Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound => CommandError::usage(error),
+            _ => CommandError::infrastructure(error),
+        }
+    }
+}
+
+/// Says what a submission did.
+pub(crate) fn describe(name: &str, submitted: &v1::Submitted) -> String {
+    use crate::output::{counted, grouped};
+    let changes = submitted.changes.unwrap_or_default();
+    match (submitted.effect(), submitted.changes) {
+        (v1::SubmitEffect::Replaced, Some(_)) => format!(
+            "{name}: the file has changed: {} new, {} unchanged, {} removed",
+            grouped(changes.new),
+            grouped(changes.unchanged),
+            grouped(changes.removed)
+        ),
+        (v1::SubmitEffect::Replaced, None) => format!("{name}: the file has changed"),
+        (v1::SubmitEffect::Unchanged, _) => {
+            format!("{name}: going on with {}", counted(changes.unchanged, "trial"))
+        }
+        (v1::SubmitEffect::Created | v1::SubmitEffect::Unspecified, _) => {
+            format!("{name}: {}", counted(changes.new, "trial"))
+        }
+    }
+}

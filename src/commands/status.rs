@@ -1,0 +1,163 @@
+//! `gridsweep status`: how sweeps stand, read from the state folder, whether or not a coordinator writes to it.
+
+use crate::args::{Global, PlanFormat, StatusArgs};
+use crate::error::{CommandError, Ending};
+use crate::label;
+use crate::output::{counted, grouped, print_result};
+use crate::results::{self, Results};
+use gridsweep_coordinator::core::Counts;
+use gridsweep_coordinator::store::{Reader, RunningAttempt, SqliteReader, SqliteStore, StoredSweep};
+use serde::Serialize;
+use std::fmt::Write;
+
+/// How many failures are shown.
+const FAILURES_SHOWN_MAX: usize = 5;
+
+#[derive(Serialize, Debug)]
+struct SweepStatus {
+    schema: u32,
+    name: String,
+    /// `ended`, `running`, or `stopped`: no coordinator holds the store.
+    state: &'static str,
+    cells: u64,
+    trials: u64,
+    succeeded: u64,
+    diverged: u64,
+    failed: u64,
+    cancelled: u64,
+    running: Vec<RunningStatus>,
+    failures: Vec<String>,
+    /// Results of the whole store that disagreed with the recorded ones.
+    conflicts: u64,
+}
+
+#[derive(Serialize, Debug)]
+struct RunningStatus {
+    trial: String,
+    cell: String,
+    replicate: u32,
+    attempt: u32,
+    worker: String,
+    epochs: u32,
+    validation_loss: Option<f64>,
+}
+
+pub(crate) fn status(args: &StatusArgs, global: &Global) -> Result<Ending, CommandError> {
+    let reader = SqliteReader::open(&global.state)?;
+    let sweeps = match &args.sweep {
+        Some(selector) => vec![results::find(&reader, selector)?],
+        None => reader.sweeps()?,
+    };
+    let is_served = SqliteStore::is_in_use(&global.state);
+    let running = if is_served { reader.running()? } else { Vec::new() };
+    let mut statuses = Vec::new();
+    for sweep in sweeps {
+        statuses.push(status_of(&reader, sweep, is_served, &running)?);
+    }
+    let text = match args.format {
+        PlanFormat::Table => statuses.iter().map(render).collect::<Vec<_>>().join("\n"),
+        PlanFormat::Json => serde_json::to_string_pretty(&statuses).map_err(CommandError::unexpected)? + "\n",
+    };
+    print_result(&text)?;
+    Ok(Ending::Done)
+}
+
+fn status_of(
+    reader: &dyn Reader,
+    stored: StoredSweep,
+    is_served: bool,
+    running: &[RunningAttempt],
+) -> Result<SweepStatus, CommandError> {
+    use gridsweep_common::search::Search;
+    let results = results::load(reader, results::open(stored)?)?;
+    let Counts { succeeded, diverged, failed, cancelled } = results.counts();
+    let (sweep, trials) = (&results.open.sweep, results.open.trials());
+    let running: Vec<_> = running
+        .iter()
+        .filter(|attempt| results.open.index_of(&attempt.spec).is_some())
+        .map(|attempt| running_status(&results, attempt))
+        .collect();
+    let state = match succeeded + diverged + failed + cancelled == trials {
+        true => "ended",
+        false if is_served && !running.is_empty() => "running",
+        false if is_served => "waiting",
+        false => "stopped",
+    };
+    Ok(SweepStatus {
+        schema: 1,
+        name: sweep.name.clone(),
+        state,
+        cells: sweep.grid().cells(),
+        trials,
+        succeeded,
+        diverged,
+        failed,
+        cancelled,
+        running,
+        failures: failures(&results),
+        conflicts: reader.conflicts()?,
+    })
+}
+
+fn running_status(results: &Results, attempt: &RunningAttempt) -> RunningStatus {
+    RunningStatus {
+        trial: attempt.id.to_string(),
+        cell: label::cell(&results.open.sweep, &attempt.spec.choices),
+        replicate: attempt.spec.seed.replicate,
+        attempt: attempt.attempt.attempt.0,
+        worker: attempt.attempt.worker.clone(),
+        epochs: attempt.last_epoch.map_or(0, |epoch| epoch.epoch + 1),
+        validation_loss: attempt.last_epoch.map(|epoch| epoch.validation_loss),
+    }
+}
+
+fn failures(results: &Results) -> Vec<String> {
+    let failed = results.trials.values().filter_map(|trial| Some((trial, trial.failure.as_ref()?)));
+    let failed = failed.map(|(trial, failure)| {
+        let cell = label::cell(&results.open.sweep, &trial.spec.choices);
+        format!("{cell} replicate {}: {}: {}", trial.spec.seed.replicate, failure.kind.name(), failure.detail)
+    });
+    failed.take(FAILURES_SHOWN_MAX).collect()
+}
+
+fn render(status: &SweepStatus) -> String {
+    let mut text = String::new();
+    let ended = status.succeeded + status.diverged + status.failed + status.cancelled;
+    let why = match status.state {
+        "stopped" => ": no coordinator holds this state; run the sweep again to go on",
+        "waiting" => ": no trial of it runs at the moment; it goes on when a worker has a free slot",
+        _ => "",
+    };
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{}: {}{why}", status.name, status.state);
+    let mut counts = vec![format!("{}/{} ended", grouped(ended), counted(status.trials, "trial"))];
+    let by_state = [
+        (status.succeeded, "succeeded"),
+        (status.diverged, "diverged"),
+        (status.failed, "failed"),
+        (status.cancelled, "cancelled"),
+        (status.running.len() as u64, "running"),
+    ];
+    counts.extend(by_state.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))));
+    let _ = writeln!(text, "  {}", counts.join(", "));
+    for running in &status.running {
+        let loss =
+            running.validation_loss.map_or(String::new(), |loss| format!("  validation_loss {loss:.4}"));
+        let _ = writeln!(
+            text,
+            "  {}  epoch {:>3}{loss}  {} replicate {}",
+            running.worker, running.epochs, running.cell, running.replicate
+        );
+    }
+    for failure in &status.failures {
+        let _ = writeln!(text, "  failed: {failure}");
+    }
+    if status.conflicts > 0 {
+        let _ = writeln!(
+            text,
+            "  {} disagreed with the recorded one: broken hardware, or a bug",
+            counted(status.conflicts, "result")
+        );
+    }
+    text
+}

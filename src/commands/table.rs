@@ -1,0 +1,34 @@
+//! `gridsweep table`: the tables of a sweep, also while it runs.
+
+use crate::args::{Global, TableArgs};
+use crate::error::{CommandError, Ending};
+use crate::output::print_result;
+use crate::results;
+use anyhow::anyhow;
+use gridsweep_common::report;
+use gridsweep_coordinator::store::SqliteReader;
+
+pub(crate) fn table(args: &TableArgs, global: &Global) -> Result<Ending, CommandError> {
+    let reader = SqliteReader::open(&global.state)?;
+    let open = results::open(results::find(&reader, &args.sweep)?)?;
+    let studies = match &args.study {
+        None => (0..open.sweep.studies.len()).collect(),
+        Some(name) => {
+            vec![open.sweep.studies.iter().position(|study| study.name == *name).ok_or_else(|| {
+                let names: Vec<_> = open.sweep.studies.iter().map(|study| study.name.as_str()).collect();
+                CommandError::usage(anyhow!("sweep \"{}\" has no study \"{name}\"", open.sweep.name))
+                    .hint(format!("it has: {}", names.join(", ")))
+            })?]
+        }
+    };
+    let results = results::load(&reader, open)?;
+    let text = if args.format == "table" {
+        results.render_for_terminal(&studies)
+    } else {
+        let format =
+            report::by_name(&args.format).ok_or_else(|| CommandError::usage(anyhow!("no such format")))?;
+        results.render_as(&studies, format)
+    };
+    print_result(&text)?;
+    Ok(Ending::Done)
+}

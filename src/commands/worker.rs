@@ -1,0 +1,118 @@
+//! `gridsweep worker`: runs trials for a coordinator.
+
+use crate::args::{Global, WorkerArgs};
+use crate::error::{CommandError, Ending};
+use crate::settings::Environment;
+use gridsweep_engine::{Kernel, self_test};
+use gridsweep_worker::{Settings, WorkerError};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use tokio::io::AsyncReadExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+pub(crate) async fn worker(
+    args: &WorkerArgs,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Ending, CommandError> {
+    let kernel = kernel(environment)?;
+    let (state, _claim) = state_folder(&global.state, args.until_stdin_closes)?;
+    let settings = Settings {
+        connect: args.connect.clone(),
+        slots: args.threads.map_or(environment.cores, usize::from),
+        state,
+        name: args.name.clone().unwrap_or_else(gridsweep_worker::default_name),
+        kernel,
+    };
+    tracing::info!(name = settings.name, slots = settings.slots, kernel = kernel.name(), "worker starts");
+    let (stop, shutdown) = watch::channel(false);
+    if args.until_stdin_closes {
+        tokio::spawn(end_with_stdin());
+    } else {
+        tokio::spawn(async move {
+            asked_to_end().await;
+            // The worker may have ended by itself.
+            let _ = stop.send(true);
+            asked_to_end().await;
+            std::process::exit(130);
+        });
+    }
+    gridsweep_worker::run(settings, shutdown).await.map_err(|error| match error {
+        WorkerError::Refused { .. } | WorkerError::Threads { .. } => CommandError::infrastructure(error),
+        WorkerError::Address(_) => CommandError::usage(error),
+    })?;
+    Ok(Ending::Done)
+}
+
+/// Chooses what computes: what the environment asks for, or the best that this machine has. A kernel that differs from
+/// the reference in one bit is not used.
+fn kernel(environment: &Environment) -> Result<Kernel, CommandError> {
+    let wanted = match &environment.kernel {
+        Some(name) => Kernel::by_name(name).map_err(|error| {
+            CommandError::usage(error).hint("GRIDSWEEP_KERNEL chooses the kernel; unset it")
+        })?,
+        None => Kernel::detect(),
+    };
+    match self_test(wanted) {
+        Ok(()) => Ok(wanted),
+        Err(error) => {
+            tracing::error!(%error, kernel = wanted.name(), "the kernel is wrong on this machine; the slow reference computes");
+            Kernel::by_name("reference").map_err(CommandError::unexpected)
+        }
+    }
+}
+
+/// Returns the folder for this worker's data: the one given by `run`, or a free one below the state folder.
+fn state_folder(state: &Path, is_given: bool) -> Result<(PathBuf, Option<File>), CommandError> {
+    if is_given {
+        return Ok((state.to_owned(), None));
+    }
+    let workers = state.join("workers");
+    for number in 1.. {
+        let folder = workers.join(format!("own-{number}"));
+        std::fs::create_dir_all(&folder).map_err(CommandError::infrastructure)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock"));
+        let lock = lock.map_err(CommandError::infrastructure)?;
+        if lock.try_lock().is_ok() {
+            return Ok((folder, Some(lock)));
+        }
+    }
+    unreachable!("some number is free")
+}
+
+/// Ends the process when whoever started it has gone. What was not delivered is computed again.
+async fn end_with_stdin() {
+    // The terminal sends Ctrl-C to everyone; whoever started this worker tells it when to end.
+    let mut interrupts = signal(SignalKind::interrupt()).ok();
+    let mut stdin = tokio::io::stdin();
+    let mut buffer = [0; 64];
+    loop {
+        let interrupt = async {
+            match &mut interrupts {
+                Some(interrupts) => interrupts.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt => {}
+            read = stdin.read(&mut buffer) => match read {
+                Ok(0) | Err(_) => std::process::exit(0),
+                Ok(_) => {}
+            },
+        }
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn asked_to_end() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => {
+            if interrupted.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        _ = terminate.recv() => {}
+    }
+}

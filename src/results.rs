@@ -1,0 +1,164 @@
+//! The results of one sweep: what a store holds, put in the order of the sweep's grid.
+
+use crate::error::CommandError;
+use anyhow::anyhow;
+use gridsweep_common::frozen::OpenSweep;
+use gridsweep_common::report::Format;
+use gridsweep_common::search::Search;
+use gridsweep_common::spec::Study;
+use gridsweep_common::table::{self, CellResults, Replicate, Table};
+use gridsweep_coordinator::core::{Counts, TrialEnd};
+use gridsweep_coordinator::store::{Reader, StoredSweep, StoredTrial};
+use std::collections::BTreeMap;
+
+/// How many rows are read at a time.
+const PAGE_ROWS: usize = 1000;
+
+/// A study with more cells than this is shown by those that have results; its tables say how many there are.
+const CELLS_LISTED_MAX: u64 = 20_000;
+
+/// A sweep with every trial of it that has ended.
+#[derive(Debug)]
+pub(crate) struct Results {
+    pub(crate) open: OpenSweep,
+    /// By index in the grid.
+    pub(crate) trials: BTreeMap<u64, StoredTrial>,
+}
+
+/// Finds a sweep by its name, or the one submitted last.
+pub(crate) fn find(reader: &dyn Reader, selector: &str) -> Result<StoredSweep, CommandError> {
+    let mut sweeps = reader.sweeps()?;
+    let found = match selector {
+        "last" => {
+            sweeps.iter().enumerate().max_by_key(|(_, sweep)| (sweep.submitted_ms, sweep.id)).map(|(n, _)| n)
+        }
+        name => sweeps.iter().position(|sweep| sweep.name == name),
+    };
+    found.map(|position| sweeps.swap_remove(position)).ok_or_else(|| {
+        let names: Vec<_> = reader.sweeps().into_iter().flatten().map(|sweep| sweep.name).collect();
+        let error = CommandError::usage(anyhow!("there is no sweep \"{selector}\" here"));
+        if names.is_empty() { error } else { error.hint(format!("there are: {}", names.join(", "))) }
+    })
+}
+
+/// Opens a stored sweep.
+pub(crate) fn open(stored: StoredSweep) -> Result<OpenSweep, CommandError> {
+    let name = stored.name;
+    stored.frozen.open().map_err(|problems| {
+        let first = problems.first().map_or("", |problem| problem.message.as_str());
+        CommandError::unexpected(anyhow!(
+            "the stored sweep \"{name}\" does not read with this version: {first}"
+        ))
+    })
+}
+
+/// Calls `take` with each trial of a sweep that has ended, in no particular order.
+pub(crate) fn for_each_ended(
+    reader: &dyn Reader,
+    open: &OpenSweep,
+    mut take: impl FnMut(u64, StoredTrial),
+) -> Result<(), CommandError> {
+    let mut after = None;
+    loop {
+        let page = reader.ended(after, PAGE_ROWS)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        for trial in page {
+            if let Some(index) = open.index_of(&trial.spec) {
+                take(index, trial);
+            }
+        }
+    }
+}
+
+/// Reads all results of a sweep.
+pub(crate) fn load(reader: &dyn Reader, open: OpenSweep) -> Result<Results, CommandError> {
+    let mut trials = BTreeMap::new();
+    for_each_ended(reader, &open, |index, trial| drop(trials.insert(index, trial)))?;
+    Ok(Results { open, trials })
+}
+
+impl Results {
+    /// Counts the trials by how they ended.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for trial in self.trials.values() {
+            *counts.of(trial.end) += 1;
+        }
+        counts
+    }
+
+    /// Returns the cells of a study with what is known of their replicates, in the study's order.
+    pub(crate) fn cells(&self, study: usize) -> Vec<CellResults> {
+        let grid = self.open.sweep.grid().study(study);
+        if grid.cells() <= CELLS_LISTED_MAX {
+            return grid.cells_in(0..grid.cells()).map(|choices| self.cell(choices)).collect();
+        }
+        let with_results: BTreeMap<u64, _> = self
+            .trials
+            .values()
+            .filter_map(|trial| Some((grid.position_of(&trial.spec.choices)?, &trial.spec.choices)))
+            .collect();
+        with_results.into_values().map(|choices| self.cell(choices.clone())).collect()
+    }
+
+    fn cell(&self, choices: gridsweep_common::choice::Choices) -> CellResults {
+        let grid = self.open.sweep.grid();
+        let replicate = |replicate| {
+            let index = grid.index_of(&choices, replicate);
+            match index.and_then(|index| self.trials.get(&index)) {
+                None => Replicate::Pending,
+                Some(StoredTrial {
+                    end: TrialEnd::Succeeded | TrialEnd::Diverged,
+                    summary: Some(summary),
+                    ..
+                }) => Replicate::Finished(Box::new(summary.clone())),
+                Some(_) => Replicate::Missing,
+            }
+        };
+        let replicates = (0..grid.replicates()).map(replicate).collect();
+        CellResults { choices, replicates }
+    }
+
+    /// Makes the tables of a study.
+    pub(crate) fn tables(&self, study: usize) -> Vec<Table> {
+        let cells = self.cells(study);
+        let of: &Study = &self.open.sweep.studies[study];
+        let all = self.open.sweep.grid().study(study).cells();
+        let table = |spec| {
+            let mut table = table::build(spec, &cells);
+            table.title = Some(title(of));
+            if (cells.len() as u64) < all {
+                table
+                    .notes
+                    .push(format!("{} of {all} cells have results; the others are not listed", cells.len()));
+            }
+            table
+        };
+        of.tables.iter().map(table).collect()
+    }
+
+    /// Prints the tables of some studies in a format, one after the other.
+    pub(crate) fn render(&self, studies: &[usize], render: &dyn Fn(&Table) -> String) -> String {
+        let tables = studies.iter().flat_map(|&study| self.tables(study));
+        tables.map(|table| render(&table)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Prints the tables of all studies for a terminal or a pipe.
+    pub(crate) fn render_for_terminal(&self, studies: &[usize]) -> String {
+        let width = crate::output::result_width();
+        self.render(studies, &|table| gridsweep_common::report::terminal::render(table, width))
+    }
+
+    /// Prints the tables of some studies in a named format.
+    pub(crate) fn render_as(&self, studies: &[usize], format: &dyn Format) -> String {
+        self.render(studies, &|table| format.render(table))
+    }
+}
+
+fn title(study: &Study) -> String {
+    match &study.title {
+        Some(title) => format!("{}: {title}", study.name),
+        None => study.name.clone(),
+    }
+}

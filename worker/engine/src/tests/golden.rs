@@ -1,0 +1,76 @@
+//! Digests of three short trainings. They are the numerics: when one changes, [`crate::NUMERICS`] must be raised.
+
+use super::{Synthetic, Value, recipe, run};
+use crate::kernel::Kernel;
+
+/// What it is about, its settings, its data.
+type Case = (&'static str, Vec<(&'static str, Value)>, Synthetic);
+
+fn cases() -> [Case; 3] {
+    let two_layers = || ("hidden", Value::from(vec![97.0, 20.0]));
+    [
+        (
+            "relu, l1, adam, schedules, lists",
+            vec![
+                two_layers(),
+                ("regularizer", Value::from("l1")),
+                ("coefficient", Value::from(1e-3)),
+                ("epochs", Value::from(3.0)),
+                ("reduce_learning_rate.patience", Value::from(1.0)),
+                ("early_stop.patience", Value::from(2.0)),
+            ],
+            Synthetic::SPARSE,
+        ),
+        (
+            "tanh, l2, nesterov, dense",
+            vec![
+                two_layers(),
+                ("activation", Value::from("tanh")),
+                ("regularizer", Value::from("l2")),
+                ("coefficient", Value::from(1e-3)),
+                ("optimizer.kind", Value::from("sgd")),
+                ("optimizer.learning_rate", Value::from(0.05)),
+                ("optimizer.momentum", Value::from(0.9)),
+                ("optimizer.nesterov", Value::from(true)),
+            ],
+            Synthetic::DENSE,
+        ),
+        (
+            "sigmoid, dropout, adam, lists",
+            vec![
+                two_layers(),
+                ("activation", Value::from("sigmoid")),
+                ("regularizer", Value::from("dropout")),
+                ("dropout_rate", Value::from(0.25)),
+                ("restore_best", Value::from(true)),
+            ],
+            Synthetic::SPARSE,
+        ),
+    ]
+}
+
+/// The outcomes' digests, in the order of the cases.
+const GOLDEN: [&str; 3] = [
+    "f896b223572796e58b4503770db9fde26a83250022867c452905da06b0659859",
+    "8b3aa52b1d1ad23bc75bf23f55ebd97c00a94f4f93f4a3ffa1e0f4eca2d21979",
+    "a2a322c03ac898030e60d11d4fbfa106eb837e2e8cf44bd0195c7f2c0e00ea14",
+];
+
+#[test]
+fn short_trainings_have_their_golden_digests_in_every_kernel() {
+    for kernel in Kernel::available() {
+        let digests = cases()
+            .map(|(_, settings, data)| run(&recipe(&settings), &data.make(), kernel).digest().to_string());
+        assert_eq!(digests, GOLDEN, "kernel {}", kernel.name());
+    }
+}
+
+#[test]
+fn a_wrong_kernel_has_other_digests() {
+    for kernel in Kernel::WRONG {
+        for ((name, settings, data), golden) in cases().into_iter().zip(GOLDEN) {
+            let digest = run(&recipe(&settings), &data.make(), kernel).digest().to_string();
+            assert_ne!(digest, golden, "kernel {}: {name}", kernel.name());
+        }
+    }
+}
