@@ -37,7 +37,7 @@ pub(crate) fn paths(document: &Source, tree: &BTreeSet<String>) -> Vec<Problem> 
 
 /// Returns the path that a word is, without what clings to it; `None` where it is something else or a placeholder.
 fn path_of(word: &str, is_alone: bool) -> Option<&str> {
-    let word = word.trim_matches(|c: char| "()[],;:.\"'".contains(c) && c != '.').trim_end_matches('.');
+    let word = word.trim_matches(|c: char| "()[],;:\"'".contains(c)).trim_end_matches('.');
     let word = word.split("::").next().unwrap_or(word).trim_end_matches(|c: char| c.is_ascii_digit());
     let word = word.trim_end_matches([':', '/']);
     if word.contains(['…', '<', '>', '$', '=', '\\']) {
