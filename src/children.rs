@@ -78,10 +78,13 @@ async fn keep(
             Ok(child) => child,
             Err(error) => return CommandError::infrastructure(error),
         };
+        // Waiting for a process closes its standard input; this one is to stay open for as long as this process lives.
+        let pipe = child.stdin.take();
         let status = tokio::select! {
             status = child.wait() => Some(status),
             _ = stopping.wait_for(|is_stopping| *is_stopping) => None,
         };
+        drop(pipe);
         let Some(status) = status else { return end(child).await };
         early_deaths = if began.elapsed() < LIFE_LEAST { early_deaths + 1 } else { 0 };
         tracing::warn!(number, status = describe(&status), "a worker process ended; starting another");
@@ -93,9 +96,8 @@ async fn keep(
     }
 }
 
+/// Waits for a worker whose pipe is closed.
 async fn end(mut child: Child) -> CommandError {
-    // The pipe that keeps it alive.
-    drop(child.stdin.take());
     if tokio::time::timeout(END_PATIENCE, child.wait()).await.is_err() {
         // It cannot be reached any other way; what it had not delivered is computed again.
         let _ = child.kill().await;

@@ -250,11 +250,9 @@ impl View {
         if crate::progress::ended(progress) != self.loaded.0 && self.loaded.1.elapsed() >= LOAD_EVERY {
             self.load()?;
         }
-        let sweep = &self.results.open.sweep;
         let labels = self.running_labels(progress)?;
         let name =
             |id: &[u8]| labels.iter().find(|(of, _)| of.0 == id).map_or(String::new(), |(_, l)| l.clone());
-        let _ = sweep;
         self.display.show(progress, &self.detail, &name);
         Ok(())
     }
