@@ -4,6 +4,7 @@ use super::state::{Core, Counts, Lease, Moment, Phase, SweepState, TrialState};
 use super::{Decision, Event, Message};
 use gridsweep_common::id::{Attempt, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::trial::TrialSpec;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many trials of a grid one decision looks at: a grid whose beginning is done already is walked over in steps, so
@@ -22,52 +23,62 @@ pub(super) fn assign(core: &Core, now: Moment) -> Decision {
         lease_to(core, now, worker, id, spec, decision);
         true
     };
+    let mut walk = Walk { core, steps_left: STEPS_MAX, leased: BTreeSet::new() };
     for id in core.waiting.values() {
         let Some(Phase::Pending { spec }) = core.trials.get(id).map(|trial| &trial.phase) else { continue };
         if !lease(&mut decision, *id, spec) {
             return decision;
         }
+        walk.leased.insert(*id);
     }
-    let mut steps_left = STEPS_MAX;
     for (&id, state) in core.sweeps.iter().filter(|(_, state)| state.is_active) {
-        walk(core, id, state, &mut steps_left, &mut decision, &mut lease);
+        walk.over(id, state, &mut decision, &mut lease);
     }
     decision
 }
 
-/// Moves one sweep's cursor over trials that are known, and leases those that are not while slots are free.
-fn walk(
-    core: &Core,
-    sweep: SweepId,
-    state: &SweepState,
-    steps_left: &mut u64,
-    decision: &mut Decision,
-    lease: &mut impl FnMut(&mut Decision, TrialId, &Arc<TrialSpec>) -> bool,
-) {
-    let mut cursor = state.cursor;
-    let mut known = Vec::new();
-    let mut ended = Counts::default();
-    let mut leases = Decision::default();
-    while *steps_left > 0 {
-        let Some(spec) = state.open.trial(cursor) else { break };
-        if spec.numerics != core.settings.numerics {
-            break;
+/// The way of the sweeps' cursors within one decision.
+struct Walk<'a> {
+    core: &'a Core,
+    steps_left: u64,
+    /// Trials leased by this decision, which the core does not know yet: another sweep may have them too.
+    leased: BTreeSet<TrialId>,
+}
+
+impl Walk<'_> {
+    /// Moves one sweep's cursor over trials that have ended or run, and leases the others while slots are free.
+    fn over(
+        &mut self,
+        sweep: SweepId,
+        state: &SweepState,
+        decision: &mut Decision,
+        lease: &mut impl FnMut(&mut Decision, TrialId, &Arc<TrialSpec>) -> bool,
+    ) {
+        let mut cursor = state.cursor;
+        let mut known = Vec::new();
+        let mut ended = Counts::default();
+        while self.steps_left > 0 {
+            let Some(spec) = state.open.trial(cursor) else { break };
+            if spec.numerics != self.core.settings.numerics {
+                break;
+            }
+            let (id, spec) = (spec.id(), Arc::new(spec));
+            match self.core.trials.get(&id).map(|trial| &trial.phase) {
+                Some(Phase::Ended { end, .. }) => *ended.of(*end) += 1,
+                Some(Phase::Leased { .. }) => {}
+                Some(Phase::Pending { .. }) | None if self.leased.contains(&id) => {}
+                Some(Phase::Pending { .. }) | None if lease(decision, id, &spec) => {
+                    drop(self.leased.insert(id))
+                }
+                Some(Phase::Pending { .. }) | None => break,
+            }
+            known.push((cursor, id, spec));
+            cursor += 1;
+            self.steps_left -= 1;
         }
-        let (id, spec) = (spec.id(), Arc::new(spec));
-        match core.trials.get(&id).map(|trial| &trial.phase) {
-            Some(Phase::Ended { end, .. }) => *ended.of(*end) += 1,
-            Some(Phase::Pending { .. } | Phase::Leased { .. }) => {}
-            None if lease(&mut leases, id, &spec) => {}
-            None => break,
+        if cursor > state.cursor {
+            decision.events.push(Event::CursorAdvanced { sweep, cursor, known, ended });
         }
-        known.push((cursor, id, spec));
-        cursor += 1;
-        *steps_left -= 1;
-    }
-    if cursor > state.cursor {
-        decision.events.append(&mut leases.events);
-        decision.effects.append(&mut leases.effects);
-        decision.events.push(Event::CursorAdvanced { sweep, cursor, known, ended });
     }
 }
 
