@@ -5,6 +5,7 @@
     missing_docs,
     unreachable_pub,
     clippy::all,
+    clippy::too_many_lines,
     reason = "generated; the .proto files hold the documentation"
 )]
 pub mod v1 {

@@ -68,7 +68,7 @@ impl Walk<'_> {
                 Some(Phase::Leased { .. }) => {}
                 Some(Phase::Pending { .. }) | None if self.leased.contains(&id) => {}
                 Some(Phase::Pending { .. }) | None if lease(decision, id, &spec) => {
-                    drop(self.leased.insert(id))
+                    self.leased.insert(id);
                 }
                 Some(Phase::Pending { .. }) | None => break,
             }

@@ -123,7 +123,7 @@ impl MemoryStore {
         events
     }
 
-    fn from_behind(&self, after: Option<TrialId>) -> impl Iterator<Item = (&TrialId, &MemoryTrial)> {
+    fn trials_behind(&self, after: Option<TrialId>) -> impl Iterator<Item = (&TrialId, &MemoryTrial)> {
         self.trials.iter().filter(move |(id, _)| after.is_none_or(|after| **id > after))
     }
 }
@@ -173,7 +173,7 @@ impl Reader for MemoryStore {
     }
 
     fn ended(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
-        let ended = self.from_behind(after).filter_map(|(id, trial)| {
+        let ended = self.trials_behind(after).filter_map(|(id, trial)| {
             Some(StoredTrial {
                 id: *id,
                 spec: (*trial.spec).clone(),
@@ -222,7 +222,7 @@ impl Reader for MemoryStore {
 
     fn attempted(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<AttemptedTrial>, StoreError> {
         let attempted = self
-            .from_behind(after)
+            .trials_behind(after)
             .map(|(id, trial)| AttemptedTrial { id: *id, spec: (*trial.spec).clone() });
         Ok(attempted.take(limit).collect())
     }
