@@ -6,8 +6,9 @@ use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::Digest;
 use gridsweep_proto::v1::submit_reply::Reply;
 use gridsweep_proto::{BLOB_CHUNK_BYTES_MAX, MESSAGE_BYTES_MAX, v1};
+use gridsweep_worker::dataset;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -56,7 +57,10 @@ impl Client {
         };
         match self.try_submit(request.clone()).await? {
             Reply::Submitted(submitted) => return Ok(submitted),
-            Reply::Missing(missing) => self.send_missing(open, data, &missing).await?,
+            Reply::Missing(missing) => {
+                verify(open, data).await?;
+                self.send_missing(open, data, &missing).await?;
+            }
         }
         match self.try_submit(request).await? {
             Reply::Submitted(submitted) => Ok(submitted),
@@ -125,6 +129,16 @@ impl Client {
             _ => CommandError::infrastructure(error),
         }
     }
+}
+
+/// Checks the data before it is sent: whoever has it already has checked it then.
+async fn verify(open: &OpenSweep, data: &[PathBuf; 4]) -> Result<(), CommandError> {
+    let (manifest, paths) = (open.frozen.data.clone(), data.clone());
+    let verified = tokio::task::spawn_blocking(move || dataset::verify(&manifest, &paths)).await;
+    let folder = data[0].parent().unwrap_or(Path::new(".")).display();
+    verified.map_err(CommandError::unexpected)?.map_err(|error| {
+        CommandError::usage(error).hint(format!("the files are in {folder}; put the right ones there"))
+    })
 }
 
 /// Says what a submission did.

@@ -1,6 +1,7 @@
 //! The results of one sweep: what a store holds, put in the order of the sweep's grid.
 
 use crate::error::CommandError;
+use crate::label;
 use anyhow::anyhow;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::report::Format;
@@ -13,6 +14,9 @@ use std::collections::BTreeMap;
 
 /// How many rows are read at a time.
 const PAGE_ROWS: usize = 1000;
+
+/// How many failures are shown.
+const FAILURES_SHOWN_MAX: usize = 5;
 
 /// A study with more cells than this is shown by those that have results; its tables say how many there are.
 const CELLS_LISTED_MAX: u64 = 20_000;
@@ -86,6 +90,21 @@ impl Results {
             *counts.of(trial.end) += 1;
         }
         counts
+    }
+
+    /// Says of the first trials without a result why they have none.
+    pub(crate) fn first_failures(&self) -> Vec<String> {
+        let failed = self.trials.values().filter_map(|trial| Some((trial, trial.failure.as_ref()?)));
+        let failed = failed.map(|(trial, failure)| {
+            let cell = label::cell(&self.open.sweep, &trial.spec.choices);
+            format!(
+                "{cell} replicate {}: {}: {}",
+                trial.spec.seed.replicate,
+                failure.kind.name(),
+                failure.detail
+            )
+        });
+        failed.take(FAILURES_SHOWN_MAX).collect()
     }
 
     /// Returns the cells of a study with what is known of their replicates, in the study's order.

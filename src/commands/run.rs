@@ -144,7 +144,10 @@ fn finish(
             print_result(&view.results.render_for_terminal(&studies))?;
             note(global.quiet, &last_words(&name, &progress, began.elapsed().as_secs_f64()));
             if progress.failed > 0 {
-                note(false, &format!("failed trials are in:  gridsweep export {name} --what attempts"));
+                for failure in view.results.first_failures() {
+                    note(false, &format!("  failed: {failure}"));
+                }
+                note(false, &format!("every attempt is in:  gridsweep export {name} --what attempts"));
                 return Ok(Ending::FailedTrials);
             }
             Ok(Ending::Done)

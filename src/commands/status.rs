@@ -10,9 +10,6 @@ use gridsweep_coordinator::store::{Reader, RunningAttempt, SqliteReader, SqliteS
 use serde::Serialize;
 use std::fmt::Write;
 
-/// How many failures are shown.
-const FAILURES_SHOWN_MAX: usize = 5;
-
 #[derive(Serialize, Debug)]
 struct SweepStatus {
     schema: u32,
@@ -94,7 +91,7 @@ fn status_of(
         failed,
         cancelled,
         running,
-        failures: failures(&results),
+        failures: results.first_failures(),
         conflicts: reader.conflicts()?,
     })
 }
@@ -109,15 +106,6 @@ fn running_status(results: &Results, attempt: &RunningAttempt) -> RunningStatus 
         epochs: attempt.last_epoch.map_or(0, |epoch| epoch.epoch + 1),
         validation_loss: attempt.last_epoch.map(|epoch| epoch.validation_loss),
     }
-}
-
-fn failures(results: &Results) -> Vec<String> {
-    let failed = results.trials.values().filter_map(|trial| Some((trial, trial.failure.as_ref()?)));
-    let failed = failed.map(|(trial, failure)| {
-        let cell = label::cell(&results.open.sweep, &trial.spec.choices);
-        format!("{cell} replicate {}: {}: {}", trial.spec.seed.replicate, failure.kind.name(), failure.detail)
-    });
-    failed.take(FAILURES_SHOWN_MAX).collect()
 }
 
 fn render(status: &SweepStatus) -> String {

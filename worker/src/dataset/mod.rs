@@ -137,6 +137,15 @@ pub fn manifest(source: &dyn Source, paths: &[PathBuf; 4]) -> Result<DataManifes
     Ok(DataManifest { format: DataFormat::Idx, files })
 }
 
+/// Checks that files hold what a manifest says, decompressing each: a fraction of a second for MNIST.
+pub fn verify(manifest: &DataManifest, paths: &[PathBuf; 4]) -> Result<(), DataError> {
+    for (file, path) in manifest.files.iter().zip(paths) {
+        let bytes = std::fs::read(path).map_err(|source| DataError::Io { path: path.clone(), source })?;
+        content(file, &bytes)?;
+    }
+    Ok(())
+}
+
 /// Makes a data set of its files' bytes as stored, in order of the manifest, checking each against the manifest.
 pub fn decode(manifest: &DataManifest, files: &[Vec<u8>]) -> Result<Dataset, DataError> {
     let mut contents = Vec::with_capacity(files.len());
