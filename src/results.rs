@@ -121,21 +121,25 @@ impl Results {
         with_results.into_values().map(|choices| self.cell(choices.clone())).collect()
     }
 
+    /// Returns the cells of all studies that have any result, each once, in the order of the grid.
+    pub(crate) fn cells_with_results(&self) -> Vec<CellResults> {
+        let replicates = u64::from(self.open.sweep.replicates.count);
+        let mut cells: BTreeMap<u64, CellResults> = BTreeMap::new();
+        for (index, trial) in &self.trials {
+            let cell = cells.entry(index / replicates).or_insert_with(|| CellResults {
+                choices: trial.spec.choices.clone(),
+                replicates: vec![Replicate::Pending; replicates as usize],
+            });
+            cell.replicates[(index % replicates) as usize] = replicate(trial);
+        }
+        cells.into_values().collect()
+    }
+
     fn cell(&self, choices: gridsweep_common::choice::Choices) -> CellResults {
         let grid = self.open.sweep.grid();
-        let replicate = |replicate| {
-            let index = grid.index_of(&choices, replicate);
-            match index.and_then(|index| self.trials.get(&index)) {
-                None => Replicate::Pending,
-                Some(StoredTrial {
-                    end: TrialEnd::Succeeded | TrialEnd::Diverged,
-                    summary: Some(summary),
-                    ..
-                }) => Replicate::Finished(Box::new(summary.clone())),
-                Some(_) => Replicate::Missing,
-            }
-        };
-        let replicates = (0..grid.replicates()).map(replicate).collect();
+        let known = |replicate| self.trials.get(&grid.index_of(&choices, replicate)?);
+        let of = |number| known(number).map_or(Replicate::Pending, replicate);
+        let replicates = (0..grid.replicates()).map(of).collect();
         CellResults { choices, replicates }
     }
 
@@ -172,6 +176,15 @@ impl Results {
     /// Prints the tables of some studies in a named format.
     pub(crate) fn render_as(&self, studies: &[usize], format: &dyn Format) -> String {
         self.render(studies, &|table| format.render(table))
+    }
+}
+
+fn replicate(trial: &StoredTrial) -> Replicate {
+    match (trial.end, &trial.summary) {
+        (TrialEnd::Succeeded | TrialEnd::Diverged, Some(summary)) => {
+            Replicate::Finished(Box::new(summary.clone()))
+        }
+        _ => Replicate::Missing,
     }
 }
 

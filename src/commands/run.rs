@@ -179,12 +179,16 @@ struct View {
     total_work: f64,
     display: Progress,
     detail: Detail,
-    /// How many trials had ended when the results were read last, and when that was.
-    loaded: (u64, Instant),
+    /// How many trials had ended when the results were read last.
+    loaded: u64,
+    /// When they may be read again.
+    next_load: Instant,
 }
 
 /// How often the results are read again while trials end, at most.
 const LOAD_EVERY: Duration = Duration::from_secs(2);
+/// Reading takes at most this share of the time: what is shown must not slow down what runs.
+const LOAD_SHARE_MAX: f64 = 0.02;
 
 impl View {
     fn new(
@@ -203,7 +207,8 @@ impl View {
             total_work,
             display,
             detail: Detail::default(),
-            loaded: (0, Instant::now()),
+            loaded: 0,
+            next_load: Instant::now(),
         };
         view.update();
         Ok(view)
@@ -211,11 +216,13 @@ impl View {
 
     /// Reads what has ended since the last time.
     fn load(&mut self) -> Result<(), CommandError> {
+        let began = Instant::now();
         let known = &mut self.results.trials;
         results::for_each_ended(&self.reader, &self.results.open, |index, trial| {
-            drop(known.insert(index, trial))
+            drop(known.insert(index, trial));
         })?;
         self.update();
+        self.next_load = Instant::now() + began.elapsed().div_f64(LOAD_SHARE_MAX).max(LOAD_EVERY);
         Ok(())
     }
 
@@ -236,13 +243,13 @@ impl View {
             best: self.best(),
             share_done: if self.total_work > 0.0 { done / self.total_work } else { 0.0 },
         };
-        self.loaded = (counts.total(), Instant::now());
+        self.loaded = counts.total();
     }
 
     /// Names the cell with the best mean test accuracy among those of all studies.
     fn best(&self) -> Option<String> {
         let sweep = &self.results.open.sweep;
-        let cells: Vec<_> = (0..sweep.studies.len()).flat_map(|study| self.results.cells(study)).collect();
+        let cells = self.results.cells_with_results();
         let best = &cells[table::best_cell(&cells, Metric::TestAccuracy)?];
         let accuracy = table::summarize(best, table::Quantity::Metric(Metric::TestAccuracy))?;
         let text = table::text::number(&accuracy, table::Quantity::Metric(Metric::TestAccuracy));
@@ -250,7 +257,7 @@ impl View {
     }
 
     fn show(&mut self, progress: &v1::SweepProgress) -> Result<(), CommandError> {
-        if crate::progress::ended(progress) != self.loaded.0 && self.loaded.1.elapsed() >= LOAD_EVERY {
+        if crate::progress::ended(progress) != self.loaded && Instant::now() >= self.next_load {
             self.load()?;
         }
         let labels = self.running_labels(progress)?;
