@@ -1,5 +1,7 @@
 //! The real binary on real data: processes, sockets, files, signals. One test binary, so that it links once.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
 mod cli;
 mod end_to_end;
 mod kernels;
