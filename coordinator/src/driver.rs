@@ -205,9 +205,15 @@ impl Driver {
     fn assign(&mut self, decision: &mut Decision) {
         loop {
             let next = self.decide_and_apply(Input::Assign);
-            let has_walked = next.events.iter().any(|event| {
-                matches!(event, Event::CursorAdvanced { known, .. } if known.len() as u64 >= core::ASSIGN_STEPS_MAX)
-            });
+            let walked: usize = next
+                .events
+                .iter()
+                .map(|event| match event {
+                    Event::CursorAdvanced { known, .. } => known.len(),
+                    _ => 0,
+                })
+                .sum();
+            let has_walked = walked as u64 >= core::ASSIGN_STEPS_MAX;
             append(decision, next);
             if !has_walked {
                 break;

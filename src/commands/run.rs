@@ -52,9 +52,9 @@ pub(crate) async fn run(
     view.display.clear();
     let wound_down = serve::wind_down(coordinator).await;
     children.end().await;
-    let followed = followed?;
+    // A store that failed is why the sweep could not be followed: it says more.
     wound_down?;
-    finish(args, global, &mut view, followed, began)
+    finish(args, global, &mut view, followed?, began)
 }
 
 /// How the sweep was left.

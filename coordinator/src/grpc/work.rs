@@ -84,45 +84,64 @@ async fn read_hello(inbound: &mut Streaming<v1::FromWorker>) -> Result<Offer, St
 async fn serve(
     shared: Shared,
     worker: WorkerId,
-    mut inbound: Streaming<v1::FromWorker>,
-    mut outbound: mpsc::Receiver<Outbound>,
+    inbound: Streaming<v1::FromWorker>,
+    outbound: mpsc::Receiver<Outbound>,
     stream: mpsc::Sender<Result<v1::ToWorker, Status>>,
 ) {
-    let reason = loop {
-        tokio::select! {
-            message = inbound.message() => {
-                let read = match message {
-                    Ok(Some(message)) => read(worker, message),
-                    Ok(None) => break "the worker ended the session".to_owned(),
-                    Err(status) => break format!("the connection to the worker broke: {}", status.message()),
-                };
-                match read {
-                    Ok(Some(message)) => {
-                        if shared.tell(message).await.is_err() {
-                            break "the coordinator has stopped".to_owned();
-                        }
-                    }
-                    Ok(None) => {}
-                    Err(malformed) => {
-                        let _ = stream.send(Err(malformed.clone().into())).await;
-                        break malformed.to_string();
-                    }
-                }
-            }
-            message = outbound.recv() => {
-                let Some(message) = message else { break "the worker did not read what it was sent".to_owned() };
-                let is_refused = matches!(message, Outbound::Refused(_));
-                if stream.send(write(&shared, worker, message)).await.is_err() {
-                    break "the worker ended the session".to_owned();
-                }
-                if is_refused {
-                    break "refused".to_owned();
-                }
-            }
-        }
+    // Side by side: a worker that is slow to read must still be heard, or each could wait for the other for ever.
+    let reason = tokio::select! {
+        reason = read_all(&shared, worker, inbound, stream.clone()) => reason,
+        reason = write_all(&shared, worker, outbound, stream) => reason,
     };
     tracing::debug!(%worker, reason, "a worker's session is over");
+    // A driver that is gone has forgotten the worker already.
     let _ = shared.tell(ToDriver::Input(Input::Left { worker, reason })).await;
+}
+
+async fn read_all(
+    shared: &Shared,
+    worker: WorkerId,
+    mut inbound: Streaming<v1::FromWorker>,
+    stream: mpsc::Sender<Result<v1::ToWorker, Status>>,
+) -> String {
+    loop {
+        let message = match inbound.message().await {
+            Ok(Some(message)) => message,
+            Ok(None) => return "the worker ended the session".to_owned(),
+            Err(status) => return format!("the connection to the worker broke: {}", status.message()),
+        };
+        match read(worker, message) {
+            Ok(Some(message)) => {
+                if shared.tell(message).await.is_err() {
+                    return "the coordinator has stopped".to_owned();
+                }
+            }
+            Ok(None) => {}
+            Err(malformed) => {
+                // The worker may be gone before it can be told.
+                let _ = stream.send(Err(malformed.clone().into())).await;
+                return malformed.to_string();
+            }
+        }
+    }
+}
+
+async fn write_all(
+    shared: &Shared,
+    worker: WorkerId,
+    mut outbound: mpsc::Receiver<Outbound>,
+    stream: mpsc::Sender<Result<v1::ToWorker, Status>>,
+) -> String {
+    while let Some(message) = outbound.recv().await {
+        let is_refused = matches!(message, Outbound::Refused(_));
+        if stream.send(write(shared, worker, message)).await.is_err() {
+            return "the worker ended the session".to_owned();
+        }
+        if is_refused {
+            return "refused".to_owned();
+        }
+    }
+    "the worker did not read what it was sent".to_owned()
 }
 
 fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, Malformed> {

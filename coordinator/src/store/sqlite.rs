@@ -27,6 +27,10 @@ const LOCK: &str = "store.lock";
 /// How long a statement waits for a reader that holds up a checkpoint.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often the lock is tried, and how long in between: a look at whether it is held takes microseconds.
+const LOCK_TRIES: u32 = 10;
+const LOCK_WAIT: Duration = Duration::from_millis(50);
+
 /// The writing side.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -58,11 +62,7 @@ impl SqliteStore {
             .write(true)
             .open(&lock_path)
             .map_err(folder_error(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path: state.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(StoreError::Folder { path: lock_path, source }),
-        }
+        take_lock(&lock, state, &lock_path)?;
         let path = state.join(FILE);
         let mut connection = Connection::open(&path).map_err(|error| store_error(&path, error))?;
         prepare(&connection).map_err(|error| store_error(&path, error))?;
@@ -89,6 +89,20 @@ impl SqliteStore {
     fn damaged(&self, what: String) -> StoreError {
         StoreError::Damaged { path: self.path.clone(), what }
     }
+}
+
+/// Takes the lock, waiting a moment for someone who only looks whether it is held.
+fn take_lock(lock: &File, state: &Path, lock_path: &Path) -> Result<(), StoreError> {
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_WAIT),
+            Err(TryLockError::Error(source)) => {
+                return Err(StoreError::Folder { path: lock_path.to_owned(), source });
+            }
+        }
+    }
+    Err(StoreError::InUse { path: state.to_owned() })
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
