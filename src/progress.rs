@@ -107,7 +107,9 @@ fn live() -> Surface {
     let multi = MultiProgress::new();
     let bar = multi.add(ProgressBar::new(0));
     // These templates are constants of this file.
-    bar.set_style(ProgressStyle::with_template("{bar:24.green/dim} {msg}").expect("the template is valid"));
+    bar.set_style(
+        ProgressStyle::with_template("{bar:16.green/dim} {wide_msg}").expect("the template is valid"),
+    );
     let best = multi.add(line_bar());
     bar.enable_steady_tick(Duration::from_millis(500));
     Surface::Live { multi, bar, best, running: Vec::new() }
@@ -142,11 +144,11 @@ fn summary(progress: &v1::SweepProgress, detail: &Detail, pace: &Pace) -> String
         format!("{}/{} cells", grouped(detail.cells.0), grouped(detail.cells.1)),
         format!("{}/{} trials", grouped(ended(progress)), grouped(progress.trials)),
     ];
-    if pace.rate > 0.0 {
-        parts.push(format!("{:.1}/min", pace.rate * 60.0));
-    }
     if let Some(left) = pace.left {
         parts.push(format!("about {} left", duration(left)));
+    }
+    if pace.rate > 0.0 {
+        parts.push(format!("{:.1}/min", pace.rate * 60.0));
     }
     if progress.diverged > 0 {
         parts.push(format!("{} diverged", progress.diverged));

@@ -1,7 +1,7 @@
 //! The results of one sweep: what a store holds, put in the order of the sweep's grid.
 
 use crate::error::CommandError;
-use crate::label;
+use crate::label::Labels;
 use anyhow::anyhow;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::report::Format;
@@ -25,6 +25,8 @@ const CELLS_LISTED_MAX: u64 = 20_000;
 #[derive(Debug)]
 pub(crate) struct Results {
     pub(crate) open: OpenSweep,
+    /// What its cells are called.
+    pub(crate) labels: Labels,
     /// By index in the grid.
     pub(crate) trials: BTreeMap<u64, StoredTrial>,
 }
@@ -79,7 +81,7 @@ pub(crate) fn for_each_ended(
 pub(crate) fn load(reader: &dyn Reader, open: OpenSweep) -> Result<Results, CommandError> {
     let mut trials = BTreeMap::new();
     for_each_ended(reader, &open, |index, trial| drop(trials.insert(index, trial)))?;
-    Ok(Results { open, trials })
+    Ok(Results { labels: Labels::of(&open.sweep), open, trials })
 }
 
 impl Results {
@@ -96,7 +98,7 @@ impl Results {
     pub(crate) fn first_failures(&self) -> Vec<String> {
         let failed = self.trials.values().filter_map(|trial| Some((trial, trial.failure.as_ref()?)));
         let failed = failed.map(|(trial, failure)| {
-            let cell = label::cell(&self.open.sweep, &trial.spec.choices);
+            let cell = self.labels.cell(&trial.spec.choices);
             format!(
                 "{cell} replicate {}: {}: {}",
                 trial.spec.seed.replicate,

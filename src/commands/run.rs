@@ -7,7 +7,6 @@ use crate::args::{Global, RunArgs};
 use crate::children::{Children, Launch};
 use crate::client::{Client, describe};
 use crate::error::{CommandError, Ending};
-use crate::label;
 use crate::output::{note, print_result};
 use crate::progress::{Detail, Progress, last_words};
 use crate::results::{self, Results};
@@ -227,7 +226,7 @@ impl View {
     }
 
     fn update(&mut self) {
-        let Results { open, trials } = &self.results;
+        let Results { open, trials, .. } = &self.results;
         let counts: Counts = self.results.counts();
         let replicates = u64::from(open.sweep.replicates.count);
         let mut full_cells = 0;
@@ -248,12 +247,11 @@ impl View {
 
     /// Names the cell with the best mean test accuracy among those of all studies.
     fn best(&self) -> Option<String> {
-        let sweep = &self.results.open.sweep;
         let cells = self.results.cells_with_results();
         let best = &cells[table::best_cell(&cells, Metric::TestAccuracy)?];
         let accuracy = table::summarize(best, table::Quantity::Metric(Metric::TestAccuracy))?;
         let text = table::text::number(&accuracy, table::Quantity::Metric(Metric::TestAccuracy));
-        Some(format!("test_accuracy {text}  {}", label::cell(sweep, &best.choices)))
+        Some(format!("test_accuracy {text}  {}", self.results.labels.cell(&best.choices)))
     }
 
     fn show(&mut self, progress: &v1::SweepProgress) -> Result<(), CommandError> {
@@ -273,11 +271,8 @@ impl View {
         if progress.running.is_empty() {
             return Ok(Vec::new());
         }
-        let sweep = &self.results.open.sweep;
+        let labels = &self.results.labels;
         let running = self.reader.running()?;
-        Ok(running
-            .into_iter()
-            .map(|running| (running.id, label::cell(sweep, &running.spec.choices)))
-            .collect())
+        Ok(running.into_iter().map(|running| (running.id, labels.cell(&running.spec.choices))).collect())
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::args::{Global, PlanFormat, StatusArgs};
 use crate::error::{CommandError, Ending};
-use crate::label;
 use crate::output::{counted, grouped, print_result};
 use crate::results::{self, Results};
 use gridsweep_coordinator::core::Counts;
@@ -99,7 +98,7 @@ fn status_of(
 fn running_status(results: &Results, attempt: &RunningAttempt) -> RunningStatus {
     RunningStatus {
         trial: attempt.id.to_string(),
-        cell: label::cell(&results.open.sweep, &attempt.spec.choices),
+        cell: results.labels.cell(&attempt.spec.choices),
         replicate: attempt.spec.seed.replicate,
         attempt: attempt.attempt.attempt.0,
         worker: attempt.attempt.worker.clone(),
