@@ -90,6 +90,9 @@ pub(crate) struct RunArgs {
     /// Trials that each worker runs at once [default: the cores, divided among the workers]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) threads: Option<u16>,
+    /// How long to go on without any worker before giving up
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = crate::duration::parse)]
+    pub(crate) wait_for_workers: std::time::Duration,
 }
 
 #[derive(ClapArgs, Debug)]

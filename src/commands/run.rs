@@ -26,9 +26,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tonic::Streaming;
 
-/// How long a sweep goes on without any worker before it is said so.
-const WORKER_PATIENCE: Duration = Duration::from_secs(600);
-
 pub(crate) async fn run(
     args: &RunArgs,
     global: &Global,
@@ -47,7 +44,7 @@ pub(crate) async fn run(
     let work = Work::of(file.source, open.sweep.data.validation.fraction);
     let mut view = View::new(global, open, work)?;
     let mut children = Children::start(&launch);
-    let followed = follow(&coordinator, &mut children, watch, &mut view).await;
+    let followed = follow(&coordinator, &mut children, watch, &mut view, args.wait_for_workers).await;
     view.display.clear();
     let wound_down = serve::wind_down(coordinator).await;
     children.end().await;
@@ -68,6 +65,7 @@ async fn follow(
     children: &mut Children,
     mut watch: Streaming<v1::SweepProgress>,
     view: &mut View,
+    patience: Duration,
 ) -> Result<Followed, CommandError> {
     let mut standing = coordinator.handle.standing();
     let mut last_worker = Instant::now();
@@ -86,8 +84,8 @@ async fn follow(
                 let Some(progress) = &latest else { continue };
                 if progress.workers > 0 {
                     last_worker = Instant::now();
-                } else if last_worker.elapsed() > WORKER_PATIENCE {
-                    return Err(no_worker());
+                } else if last_worker.elapsed() > patience {
+                    return Err(no_worker(patience));
                 }
                 view.show(progress)?;
             }
@@ -117,9 +115,9 @@ fn stopped(standing: &mut tokio::sync::watch::Receiver<std::sync::Arc<Standing>>
     CommandError::infrastructure(error).hint("nothing recorded is lost: run the same command again")
 }
 
-fn no_worker() -> CommandError {
-    let minutes = WORKER_PATIENCE.as_secs() / 60;
-    CommandError::infrastructure(anyhow!("there has been no worker for {minutes} minutes"))
+fn no_worker(patience: Duration) -> CommandError {
+    let patience = crate::output::duration(patience.as_secs_f64());
+    CommandError::infrastructure(anyhow!("there has been no worker for {patience}"))
         .hint("the sweep is stored: run the same command again to go on")
 }
 
