@@ -4,11 +4,15 @@ use crate::error::CommandError;
 use console::style;
 use std::io::Write;
 
-/// Starts logging to standard error: warnings, or what `GRIDSWEEP_LOG` asks for; as JSON with `GRIDSWEEP_LOG_FORMAT=json`.
+/// Starts logging to standard error: warnings and what a worker does, or what `GRIDSWEEP_LOG` asks for; as JSON with `GRIDSWEEP_LOG_FORMAT=json`.
 pub(crate) fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("GRIDSWEEP_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,gridsweep_worker=info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A log that cannot be written must not end what it speaks of.
+        .log_internal_errors(false);
     if std::env::var("GRIDSWEEP_LOG_FORMAT").is_ok_and(|format| format == "json") {
         subscriber.json().init();
     } else {

@@ -4,6 +4,10 @@ use gridsweep_common::id::Digest;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Tells blobs apart that come in at the same time.
+static INCOMING: AtomicU64 = AtomicU64::new(0);
 
 /// The blobs in one folder.
 #[derive(Clone, Debug)]
@@ -76,7 +80,8 @@ impl BlobStore {
     /// Begins to store a blob.
     pub fn begin(&self, announced: Digest) -> Result<Incoming, BlobError> {
         let target = self.path(announced);
-        let path = target.with_extension(format!("part-{}-{:p}", std::process::id(), &raw const announced));
+        let number = INCOMING.fetch_add(1, Ordering::Relaxed);
+        let path = target.with_extension(format!("part-{}-{number}", std::process::id()));
         let file = File::create(&path).map_err(|source| BlobError::Io { path: path.clone(), source })?;
         Ok(Incoming { announced, hasher: blake3::Hasher::new(), written: 0, file, path, target })
     }

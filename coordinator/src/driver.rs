@@ -12,7 +12,7 @@ use gridsweep_common::data::DataManifest;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Digest, Fence, Term, TrialId, WorkerId};
 use gridsweep_common::metric::EpochMetrics;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -91,6 +91,10 @@ pub(crate) struct Driver {
     outboxes: BTreeMap<WorkerId, mpsc::Sender<Outbound>>,
     tickets: BTreeMap<u64, oneshot::Sender<SubmitReport>>,
     previews: Vec<Preview>,
+    /// Workers that did not read what they were sent: let go with the next batch.
+    deaf: Vec<WorkerId>,
+    /// Whether anything has changed since it was last published.
+    is_dirty: bool,
     epochs: BTreeMap<TrialId, u32>,
     next_worker: u64,
     next_ticket: u64,
@@ -119,6 +123,8 @@ impl Driver {
             outboxes: BTreeMap::new(),
             tickets: BTreeMap::new(),
             previews: Vec::new(),
+            deaf: Vec::new(),
+            is_dirty: true,
             epochs: BTreeMap::new(),
             next_worker: 1,
             next_ticket: 1,
@@ -133,15 +139,21 @@ impl Driver {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut decision = self.decide_and_apply(Input::Recover);
         loop {
-            self.assign(&mut decision);
+            let has_walked = self.assign(&mut decision);
             self.commit(decision).await?;
             decision = Decision::default();
-            tokio::select! {
-                message = self.inbox.recv() => match message {
-                    Some(message) => self.take(message, &mut decision),
-                    None => return Ok(()),
-                },
-                _ = tick.tick() => decision = self.decide_and_apply(Input::Tick),
+            for worker in std::mem::take(&mut self.deaf) {
+                let reason = "it did not read what it was sent".to_owned();
+                append(&mut decision, self.decide_and_apply(Input::Left { worker, reason }));
+            }
+            if !has_walked {
+                tokio::select! {
+                    message = self.inbox.recv() => match message {
+                        Some(message) => self.take(message, &mut decision),
+                        None => return Ok(()),
+                    },
+                    _ = tick.tick() => append(&mut decision, self.decide_and_apply(Input::Tick)),
+                }
             }
             for _ in 1..BATCH_MESSAGES_MAX {
                 let Ok(message) = self.inbox.try_recv() else { break };
@@ -193,42 +205,42 @@ impl Driver {
         }
     }
 
+    /// Decides and applies; of the events, what is durable is left for the store.
     fn decide_and_apply(&mut self, input: Input) -> Decision {
-        let decision = self.core.decide(self.now(), input);
+        let mut decision = self.core.decide(self.now(), input);
         for event in &decision.events {
             self.core.apply(event);
         }
+        self.is_dirty |= !decision.events.is_empty();
+        decision.events.retain(Event::is_durable);
         decision
     }
 
-    /// Fills free slots. A grid whose beginning is done is walked over in bounded steps.
-    fn assign(&mut self, decision: &mut Decision) {
-        loop {
-            let next = self.decide_and_apply(Input::Assign);
-            let walked: usize = next
-                .events
-                .iter()
-                .map(|event| match event {
-                    Event::CursorAdvanced { known, .. } => known.len(),
-                    _ => 0,
-                })
-                .sum();
-            let has_walked = walked as u64 >= core::ASSIGN_STEPS_MAX;
-            append(decision, next);
-            if !has_walked {
-                break;
+    /// Fills free slots. A grid whose beginning is done is walked over in bounded steps, other messages in between:
+    /// returns whether there is more to walk over.
+    fn assign(&mut self, decision: &mut Decision) -> bool {
+        let mut next = self.core.decide(self.now(), Input::Assign);
+        let mut walked = 0;
+        for event in &next.events {
+            self.core.apply(event);
+            if let Event::CursorAdvanced { known, .. } = event {
+                walked += known.len() as u64;
             }
         }
+        self.is_dirty |= !next.events.is_empty();
+        next.events.retain(Event::is_durable);
+        append(decision, next);
         #[cfg(debug_assertions)]
         core::check(&self.core).expect("the core's invariants hold after every batch");
+        walked >= core::ASSIGN_STEPS_MAX
     }
 
     async fn commit(&mut self, decision: Decision) -> Result<(), StoreError> {
         let Decision { events, records, effects } = decision;
-        let has_changed = !events.is_empty() || !self.previews.is_empty();
+        self.is_dirty |= !self.previews.is_empty();
         let batch = Batch {
             term: self.term,
-            events: events.into_iter().filter(Event::is_durable).collect(),
+            events,
             records,
             previews: std::mem::take(&mut self.previews),
             at_ms: wall_clock_ms(),
@@ -239,7 +251,7 @@ impl Driver {
         for effect in effects {
             self.perform(effect);
         }
-        if has_changed {
+        if std::mem::take(&mut self.is_dirty) {
             self.publish();
         }
         Ok(())
@@ -279,13 +291,15 @@ impl Driver {
         if let Err(mpsc::error::TrySendError::Full(_)) = outbox.try_send(outbound) {
             tracing::warn!(%worker, "the worker does not read what it is sent; its session is ended");
             self.outboxes.remove(&worker);
+            self.deaf.push(worker);
         }
     }
 
     fn publish(&mut self) {
         let snapshot = self.core.snapshot();
-        let running = |id: &TrialId| snapshot.sweeps.iter().any(|s| s.running.iter().any(|r| r.trial == *id));
-        self.epochs.retain(|id, _| running(id));
+        let running: BTreeSet<TrialId> =
+            snapshot.sweeps.iter().flat_map(|sweep| &sweep.running).map(|running| running.trial).collect();
+        self.epochs.retain(|id, _| running.contains(id));
         let epochs = self.epochs.clone();
         self.standing.send_replace(Arc::new(Standing { snapshot, epochs }));
     }

@@ -91,6 +91,7 @@ impl Coordinator {
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+        let numerics = settings.numerics;
         let (driver, handle) = tokio::task::spawn_blocking(move || Driver::start(store, settings))
             .await
             .expect("reading a store reports errors and does not panic")?;
@@ -98,6 +99,7 @@ impl Coordinator {
         let shared = Shared {
             handle: handle.clone(),
             blobs,
+            numerics,
             lease_ms: ms(timing.lease),
             heartbeat_ms: ms(timing.heartbeat),
         };

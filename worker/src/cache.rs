@@ -107,6 +107,8 @@ async fn fetch(client: &mut Client, file: &DataFile) -> Result<Vec<u8>, FetchErr
 fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let partial = path.with_extension(format!("part-{}", std::process::id()));
     std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    std::fs::write(&partial, bytes)?;
-    std::fs::rename(&partial, path)
+    std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path)).inspect_err(|_| {
+        // A disk that is full needs the room for more important things.
+        let _ = std::fs::remove_file(&partial);
+    })
 }

@@ -3,7 +3,7 @@
 //! A result is sent again until the coordinator says that it is on disk; when the connection breaks, what waits is
 //! delivered in the next session. What ran is stopped then, and computed again elsewhere, to the same bits.
 
-use crate::cache::DataCache;
+use crate::cache::{DataCache, FetchError};
 use crate::pool::{Job, Pool, SlotEvent};
 use gridsweep_common::id::Fence;
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
@@ -76,6 +76,8 @@ const REPEAT_AFTER: Duration = Duration::from_secs(5);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a coordinator may take to say welcome.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the last results may take to be acknowledged when the worker is asked to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -178,13 +180,16 @@ impl Worker {
 
     async fn session(&mut self, endpoint: &Endpoint) -> Ending {
         let connected = tokio::select! {
-            connected = connect(endpoint, &self.settings) => connected,
+            connected = tokio::time::timeout(HELLO_TIMEOUT, connect(endpoint, &self.settings)) => {
+                connected.unwrap_or_else(|_| Err(Status::unavailable("the coordinator does not answer")))
+            }
             () = asked_to_stop(&mut self.shutdown) => return Ending::Stopped,
         };
         let (mut line, welcome) = match connected {
             Ok(connected) => connected,
             Err(status) => return Ending::Broken(status),
         };
+        tracing::info!(coordinator = self.settings.connect, slots = self.settings.slots, "connected");
         for (_, sent) in self.waiting.values_mut() {
             *sent = None;
         }
@@ -225,7 +230,10 @@ impl Worker {
             To::Revoked(revoked) => {
                 let fence = fence(revoked.fence.as_ref())?;
                 tracing::info!(trial = %fence.trial, reason = revoked.reason, "an attempt is not wanted any more");
-                self.waiting.remove(&fence);
+                // A result that was not sent yet is still worth sending: the first one counts, whoever brings it.
+                if self.waiting.get(&fence).is_some_and(|(_, sent)| sent.is_some()) {
+                    self.waiting.remove(&fence);
+                }
                 if let Some(stop) = self.running.get(&fence) {
                     stop.store(true, Ordering::Relaxed);
                 }
@@ -256,15 +264,19 @@ impl Worker {
     fn launch(&self, client: Client, fence: Fence, spec: TrialSpec, stop: Arc<AtomicBool>) {
         let (cache, pool, events) =
             (Arc::clone(&self.cache), Arc::clone(&self.pool), self.events_sender.clone());
+        let launched = tokio::spawn(async move {
+            let data = cache.get(client, spec.data).await?;
+            pool.start(Job { fence, spec, data, stop });
+            Ok(())
+        });
         tokio::spawn(async move {
-            match cache.get(client, spec.data).await {
-                Ok(data) => pool.start(Job { fence, spec, data, stop }),
-                Err(error) => {
-                    let failure = Failure { kind: FailureKind::Io, detail: error.to_string() };
-                    // Nobody listens any more only when the worker ends.
-                    let _ = events.send(SlotEvent::Failed { fence, failure }).await;
-                }
-            }
+            let failure = match launched.await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => failure_of(&error),
+                Err(panic) => Failure { kind: FailureKind::Panic, detail: panic.to_string() },
+            };
+            // Nobody listens any more only when the worker ends.
+            let _ = events.send(SlotEvent::Failed { fence, failure }).await;
         });
     }
 
@@ -324,7 +336,8 @@ impl Worker {
 
     /// Stops what runs, hands its leases back, and waits until every result is acknowledged.
     async fn wind_down(&mut self, line: &mut Line) -> Result<(), Status> {
-        let fences: Vec<v1::Fence> = self.running.keys().map(|fence| (*fence).into()).collect();
+        line.say(From::Released(v1::Released { fences: Vec::new(), is_leaving: true })).await?;
+        let mut fences: Vec<v1::Fence> = self.running.keys().map(|fence| (*fence).into()).collect();
         self.stop_running();
         let deadline = tokio::time::Instant::now() + STOP_PATIENCE;
         while !(self.running.is_empty() && self.waiting.is_empty()) {
@@ -334,6 +347,8 @@ impl Worker {
                     Some(To::Acknowledged(acknowledged)) => {
                         self.waiting.remove(&fence(acknowledged.fence.as_ref())?);
                     }
+                    // Given before the coordinator heard that this worker leaves.
+                    Some(To::Lease(lease)) => fences.extend(lease.fence),
                     Some(_) => {}
                     None => break,
                 },
@@ -341,7 +356,7 @@ impl Worker {
                 () = tokio::time::sleep_until(deadline) => break,
             }
         }
-        line.say(From::Released(v1::Released { fences })).await?;
+        line.say(From::Released(v1::Released { fences, is_leaving: true })).await?;
         self.hang_up(line, deadline).await
     }
 
@@ -352,6 +367,10 @@ impl Worker {
         while let Ok(Ok(Some(_))) = tokio::time::timeout_at(deadline, line.inbound.message()).await {}
         Ok(())
     }
+}
+
+fn failure_of(error: &FetchError) -> Failure {
+    Failure { kind: FailureKind::Io, detail: error.to_string() }
 }
 
 async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {

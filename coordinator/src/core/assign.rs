@@ -27,7 +27,7 @@ pub(super) fn assign(core: &Core, now: Moment) -> Decision {
     for id in core.waiting.values() {
         let Some(Phase::Pending { spec }) = core.trials.get(id).map(|trial| &trial.phase) else { continue };
         if !lease(&mut decision, *id, spec) {
-            return decision;
+            break;
         }
         walk.leased.insert(*id);
     }
@@ -72,7 +72,7 @@ impl Walk<'_> {
                 }
                 Some(Phase::Pending { .. }) | None => break,
             }
-            known.push((cursor, id, spec));
+            known.push((cursor, id));
             cursor += 1;
             self.steps_left -= 1;
         }
@@ -86,7 +86,12 @@ fn free_slots(core: &Core) -> Vec<(u32, WorkerId)> {
     let free = |(&worker, state): (&WorkerId, &super::state::WorkerState)| {
         (state.offer.slots.saturating_sub(state.running.len() as u32), worker)
     };
-    core.workers.iter().map(free).filter(|(free, _)| *free > 0).collect()
+    core.workers
+        .iter()
+        .filter(|(_, state)| !state.is_leaving)
+        .map(free)
+        .filter(|(free, _)| *free > 0)
+        .collect()
 }
 
 /// Takes a slot of the worker with the most free ones; of equals, the one that joined first.
@@ -145,14 +150,14 @@ pub(super) fn apply_advanced(
     core: &mut Core,
     sweep: SweepId,
     cursor: u64,
-    known: &[(u64, TrialId, Arc<TrialSpec>)],
+    known: &[(u64, TrialId)],
     ended: &Counts,
 ) {
     let Some(state) = core.sweeps.get_mut(&sweep) else { return };
     state.cursor = cursor;
     state.ended.add(ended);
     state.outstanding += known.len() as u64 - ended.total();
-    for &(index, id, _) in known {
+    for &(index, id) in known {
         let Some(trial) = core.trials.get_mut(&id) else { continue };
         trial.places.push((sweep, index));
         if trial.places.len() == 1 && matches!(trial.phase, Phase::Pending { .. }) {

@@ -1,13 +1,13 @@
 //! Leases end by themselves: after their time, and with the coordinator that gave them.
 
 use super::finish::{end_without_result, loss};
-use super::state::{Core, Lease, Moment, Phase};
+use super::state::{Core, Lease, Moment, Phase, TrialState};
 use super::{AttemptEnding, Decision, Event, Message};
 
 /// Ends the leases that were not renewed in time. The worker is told, should it still listen.
 pub(super) fn tick(core: &Core, now: Moment) -> Decision {
     let mut decision = Decision::default();
-    for lease in leases(core).filter(|lease| lease.expires <= now) {
+    for lease in leases_of_workers(core).filter(|lease| lease.expires <= now) {
         let reason = "the lease ran out";
         let ending = AttemptEnding::Lost(reason.to_owned());
         end_without_result(core, lease.fence, ending, loss(reason), &mut decision);
@@ -18,7 +18,7 @@ pub(super) fn tick(core: &Core, now: Moment) -> Decision {
 
 /// Ends the attempts that an earlier coordinator left behind. They are not counted against their trials.
 pub(super) fn recover(core: &Core) -> Decision {
-    let ended = leases(core).map(|Lease { fence, .. }| Event::AttemptEnded {
+    let ended = core.trials.values().filter_map(lease_of).map(|Lease { fence, .. }| Event::AttemptEnded {
         trial: fence.trial,
         attempt: fence.attempt,
         ending: AttemptEnding::Released,
@@ -26,11 +26,17 @@ pub(super) fn recover(core: &Core) -> Decision {
     Decision { events: ended.collect(), ..Decision::default() }
 }
 
-fn leases(core: &Core) -> impl Iterator<Item = &Lease> {
-    core.trials.values().filter_map(|trial| match &trial.phase {
+/// Goes through the workers, of which there are few, and not through every trial there ever was.
+fn leases_of_workers(core: &Core) -> impl Iterator<Item = &Lease> {
+    let running = core.workers.values().flat_map(|worker| &worker.running);
+    running.filter_map(|id| core.trials.get(id)).filter_map(lease_of)
+}
+
+fn lease_of(trial: &TrialState) -> Option<&Lease> {
+    match &trial.phase {
         Phase::Leased { lease, .. } => Some(lease),
         Phase::Pending { .. } | Phase::Ended { .. } => None,
-    })
+    }
 }
 
 #[cfg(test)]

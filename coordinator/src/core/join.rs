@@ -83,7 +83,7 @@ pub(super) fn heartbeat(core: &Core, now: Moment, worker: WorkerId, running: &[F
 }
 
 pub(super) fn apply_joined(core: &mut Core, worker: WorkerId, offer: &Offer, at: Moment) {
-    let state = WorkerState { offer: offer.clone(), running: BTreeSet::new(), seen: at };
+    let state = WorkerState { offer: offer.clone(), running: BTreeSet::new(), seen: at, is_leaving: false };
     core.workers.insert(worker, state);
 }
 

@@ -6,8 +6,11 @@ use super::{AttemptEnding, Decision, Event, Message};
 use gridsweep_common::id::{Fence, WorkerId};
 
 /// Takes back what a worker hands back: not a failed attempt.
-pub(super) fn released(core: &Core, worker: WorkerId, fences: &[Fence]) -> Decision {
+pub(super) fn released(core: &Core, worker: WorkerId, fences: &[Fence], is_leaving: bool) -> Decision {
     let mut decision = Decision::default();
+    if is_leaving {
+        decision.events.push(Event::WorkerLeaving { worker });
+    }
     for &Fence { term, trial, attempt } in fences {
         let holds = |lease: super::state::Lease| lease.worker == worker && lease.fence.term == term;
         if core.live(trial, attempt).is_some_and(holds) {
@@ -40,6 +43,12 @@ pub(super) fn drain(core: &Core) -> Decision {
         decision.send(worker, Message::Drain);
     }
     decision
+}
+
+pub(super) fn apply_leaving(core: &mut Core, worker: WorkerId) {
+    if let Some(state) = core.workers.get_mut(&worker) {
+        state.is_leaving = true;
+    }
 }
 
 pub(super) fn apply_left(core: &mut Core, worker: WorkerId) {
@@ -75,6 +84,20 @@ mod tests {
         world.join(1);
         assert!(world.assign().is_empty());
         assert!(world.core.snapshot().sweeps[0].has_ended);
+    }
+
+    #[test]
+    fn a_worker_that_leaves_gets_nothing_new_and_is_not_blamed() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 3));
+        let worker = world.join(1);
+        let (_, fence) = world.assign()[0];
+        world.give(crate::core::Input::Released { worker, fences: vec![], is_leaving: true });
+        world.finish(worker, fence);
+        assert!(world.assign().is_empty(), "its free slot is not filled again");
+        world.leave(worker);
+        world.join(1);
+        assert_eq!(world.assign()[0].1.attempt.0, 1);
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub enum Input {
         worker: WorkerId,
         /// Which attempts.
         fences: Vec<Fence>,
+        /// Whether it wants no further ones.
+        is_leaving: bool,
     },
     /// A worker's session is over.
     Left {
@@ -166,7 +168,7 @@ pub enum Event {
         /// The index of the next trial to look at.
         cursor: u64,
         /// The trials passed that some attempt was made at before, each with its index.
-        known: Vec<(u64, TrialId, Arc<TrialSpec>)>,
+        known: Vec<(u64, TrialId)>,
         /// The trials passed that had ended already.
         ended: Counts,
     },
@@ -189,6 +191,11 @@ pub enum Event {
         renewed: Vec<TrialId>,
         /// When their leases end now.
         expires: Moment,
+    },
+    /// A worker wants no further leases.
+    WorkerLeaving {
+        /// The session.
+        worker: WorkerId,
     },
     /// A worker's session ended.
     WorkerLeft {
@@ -307,6 +314,7 @@ impl Event {
             | Event::CursorAdvanced { .. }
             | Event::WorkerJoined { .. }
             | Event::WorkerSeen { .. }
+            | Event::WorkerLeaving { .. }
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => false,
         }
@@ -323,7 +331,9 @@ impl Core {
             Input::Heartbeat { worker, running } => join::heartbeat(self, now, worker, &running),
             Input::Finished { worker, fence, outcome } => finish::finished(self, worker, fence, outcome),
             Input::Failed { worker, fence, failure } => finish::failed(self, worker, fence, failure),
-            Input::Released { worker, fences } => leave::released(self, worker, &fences),
+            Input::Released { worker, fences, is_leaving } => {
+                leave::released(self, worker, &fences, is_leaving)
+            }
             Input::Left { worker, reason } => leave::left(self, worker, &reason),
             Input::Assign => assign::assign(self, now),
             Input::Tick => expire::tick(self, now),
@@ -354,6 +364,7 @@ impl Core {
             Event::WorkerSeen { worker, at, renewed, expires } => {
                 join::apply_seen(self, *worker, *at, renewed, *expires);
             }
+            Event::WorkerLeaving { worker } => leave::apply_leaving(self, *worker),
             Event::WorkerLeft { worker } => leave::apply_left(self, *worker),
             Event::DrainBegun => self.is_draining = true,
         }

@@ -92,6 +92,8 @@ pub(super) struct WorkerState {
     pub(super) offer: Offer,
     pub(super) running: BTreeSet<TrialId>,
     pub(super) seen: Moment,
+    /// It wants no further leases.
+    pub(super) is_leaving: bool,
 }
 
 /// How a trial ended.

@@ -173,7 +173,7 @@ impl World {
     }
 
     pub(crate) fn release(&mut self, worker: WorkerId, fences: Vec<Fence>) {
-        self.give(Input::Released { worker, fences });
+        self.give(Input::Released { worker, fences, is_leaving: false });
     }
 
     pub(crate) fn leave(&mut self, worker: WorkerId) {

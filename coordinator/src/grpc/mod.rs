@@ -13,6 +13,7 @@ use tonic::Status;
 pub(crate) struct Shared {
     pub(crate) handle: Handle,
     pub(crate) blobs: BlobStore,
+    pub(crate) numerics: u32,
     pub(crate) lease_ms: u32,
     pub(crate) heartbeat_ms: u32,
 }

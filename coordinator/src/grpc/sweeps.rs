@@ -27,7 +27,7 @@ impl v1::sweeps_server::Sweeps for SweepsService {
     type WatchStream = ProgressStream;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
-        let sweep = open(request.into_inner())?;
+        let sweep = open(request.into_inner(), self.0.numerics)?;
         let missing: Vec<_> = sweep
             .frozen
             .data
@@ -83,7 +83,14 @@ fn reply(reply: v1::submit_reply::Reply) -> Response<v1::SubmitReply> {
     Response::new(v1::SubmitReply { reply: Some(reply) })
 }
 
-fn open(request: v1::SubmitRequest) -> Result<OpenSweep, Status> {
+fn open(request: v1::SubmitRequest, numerics: u32) -> Result<OpenSweep, Status> {
+    if request.numerics != numerics {
+        return Err(Status::failed_precondition(format!(
+            "this sweep is to be computed with numerics {}, the coordinator's workers compute with numerics {numerics}: \
+             run the same version of gridsweep on both",
+            request.numerics
+        )));
+    }
     let catalogue: Catalogue = serde_json::from_str(&request.catalogue)
         .map_err(|error| Status::invalid_argument(format!("the catalogue does not read: {error}")))?;
     let manifest = request.data.ok_or_else(|| Status::invalid_argument("a sweep without a data set"))?;

@@ -2,7 +2,7 @@
 
 use super::data::{self, BlobStream};
 use super::{Shared, stopped};
-use crate::core::{Input, Message, Offer};
+use crate::core::{Input, Message, Offer, Refusal};
 use crate::driver::{OUTBOX_MESSAGES_MAX, Outbound, ToDriver};
 use gridsweep_common::id::WorkerId;
 use gridsweep_proto::convert::{self, Malformed};
@@ -174,7 +174,8 @@ fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, M
             failure: convert::failure(&failed)?,
         },
         Some(From::Released(released)) => {
-            Input::Released { worker, fences: convert::fences(&released.fences)? }
+            let fences = convert::fences(&released.fences)?;
+            Input::Released { worker, fences, is_leaving: released.is_leaving }
         }
     };
     Ok(Some(ToDriver::Input(input)))
@@ -183,6 +184,10 @@ fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, M
 fn write(shared: &Shared, worker: WorkerId, outbound: Outbound) -> Result<v1::ToWorker, Status> {
     use v1::to_worker::Message as To;
     let message = match outbound {
+        // A coordinator that stops may be followed by another.
+        Outbound::Refused(refusal @ Refusal::Draining) => {
+            return Err(Status::unavailable(refusal.to_string()));
+        }
         Outbound::Refused(refusal) => return Err(Status::failed_precondition(refusal.to_string())),
         Outbound::Message(Message::Welcome) => To::Welcome(v1::Welcome {
             worker: worker.0,

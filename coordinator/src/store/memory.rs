@@ -60,6 +60,7 @@ impl MemoryStore {
             | Event::CursorAdvanced { .. }
             | Event::WorkerJoined { .. }
             | Event::WorkerSeen { .. }
+            | Event::WorkerLeaving { .. }
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => {}
         }

@@ -249,6 +249,7 @@ fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusq
         | Event::CursorAdvanced { .. }
         | Event::WorkerJoined { .. }
         | Event::WorkerSeen { .. }
+        | Event::WorkerLeaving { .. }
         | Event::WorkerLeft { .. }
         | Event::DrainBegun => Ok(()),
     }
