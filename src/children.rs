@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A worker that dies sooner than this after its start has not worked.
@@ -33,18 +34,29 @@ pub(crate) struct Launch {
 #[derive(Debug)]
 pub(crate) struct Children {
     keepers: JoinSet<CommandError>,
-    stop: tokio::sync::watch::Sender<bool>,
+    wish: watch::Sender<Wish>,
+}
+
+/// What the keepers of the workers are to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wish {
+    /// Keep a worker running.
+    Run,
+    /// Start none any more: the coordinator asks them to end.
+    StandDown,
+    /// End what still runs.
+    End,
 }
 
 impl Children {
     /// Starts the workers.
     pub(crate) fn start(launch: &Launch) -> Children {
-        let (stop, stopping) = tokio::sync::watch::channel(false);
+        let (wish, wishes) = watch::channel(Wish::Run);
         let mut keepers = JoinSet::new();
         for number in 1..=launch.crew.workers {
-            keepers.spawn(keep(launch.clone(), number, stopping.clone()));
+            keepers.spawn(keep(launch.clone(), number, wishes.clone()));
         }
-        Children { keepers, stop }
+        Children { keepers, wish }
     }
 
     /// Waits until a worker cannot be kept running, which is an error; never returns otherwise.
@@ -56,20 +68,20 @@ impl Children {
         }
     }
 
-    /// Waits until every worker has ended after the coordinator has asked it to, and ends those that do not.
+    /// Lets workers end from now on without starting others.
+    pub(crate) fn stand_down(&self) {
+        self.wish.send_replace(Wish::StandDown);
+    }
+
+    /// Ends every worker that still runs, and waits until all have ended.
     pub(crate) async fn end(mut self) {
-        // The keepers watch this and start nothing any more.
-        let _ = self.stop.send(true);
+        self.wish.send_replace(Wish::End);
         while self.keepers.join_next().await.is_some() {}
     }
 }
 
-/// Keeps one worker running until it is to stop.
-async fn keep(
-    launch: Launch,
-    number: usize,
-    mut stopping: tokio::sync::watch::Receiver<bool>,
-) -> CommandError {
+/// Keeps one worker running for as long as that is wished.
+async fn keep(launch: Launch, number: usize, mut wishes: watch::Receiver<Wish>) -> CommandError {
     let folder = launch.state.join("workers").join(number.to_string());
     let mut early_deaths = 0;
     loop {
@@ -82,17 +94,32 @@ async fn keep(
         let pipe = child.stdin.take();
         let status = tokio::select! {
             status = child.wait() => Some(status),
-            _ = stopping.wait_for(|is_stopping| *is_stopping) => None,
+            _ = wishes.wait_for(|wish| *wish == Wish::End) => None,
         };
         drop(pipe);
         let Some(status) = status else { return end(child).await };
+        if *wishes.borrow() != Wish::Run {
+            return stood_down();
+        }
         early_deaths = if began.elapsed() < LIFE_LEAST { early_deaths + 1 } else { 0 };
         tracing::warn!(number, status = describe(&status), "a worker process ended; starting another");
         if early_deaths >= EARLY_DEATHS_MAX {
             let error = anyhow!("worker {number} does not stay alive: {}", describe(&status));
-            return CommandError::infrastructure(error)
-                .hint(format!("its last words are in {}", folder.join("log").display()));
+            return CommandError::infrastructure(error).hint(last_words(&folder.join("log")));
         }
+    }
+}
+
+/// What a keeper that was not needed any more returns; nobody reads it.
+fn stood_down() -> CommandError {
+    CommandError::unexpected(anyhow!("stopped"))
+}
+
+fn last_words(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    match text.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("its last words in {}: {line}", log.display()),
+        None => format!("its log is {}", log.display()),
     }
 }
 
@@ -102,7 +129,7 @@ async fn end(mut child: Child) -> CommandError {
         // It cannot be reached any other way; what it had not delivered is computed again.
         let _ = child.kill().await;
     }
-    CommandError::unexpected(anyhow!("stopped"))
+    stood_down()
 }
 
 fn start(launch: &Launch, folder: &Path, number: usize) -> anyhow::Result<Child> {
@@ -125,6 +152,8 @@ fn start(launch: &Launch, folder: &Path, number: usize) -> anyhow::Result<Child>
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::from(log))
+        // A Ctrl-C in the terminal is for this process, which tells its workers.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .context("cannot start a worker process")

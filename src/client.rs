@@ -31,9 +31,10 @@ impl Client {
             .map_err(|_| CommandError::usage(anyhow!("\"{address}\" is no address of the form HOST:PORT")))?;
         let channel = endpoint.connect_timeout(Duration::from_secs(5)).tcp_nodelay(true).connect().await;
         let channel = channel.map_err(|error| {
-            CommandError::infrastructure(
-                anyhow::Error::new(error).context(format!("no coordinator answers at {address}")),
-            )
+            CommandError::infrastructure(anyhow!(
+                "no coordinator answers at {address}: {}",
+                innermost(&error)
+            ))
             .hint("start one with `gridsweep serve`, or run the sweep on this machine with `gridsweep run`")
         })?;
         let sweeps = SweepsClient::new(channel)
@@ -129,6 +130,15 @@ impl Client {
             _ => CommandError::infrastructure(error),
         }
     }
+}
+
+/// Returns the cause that a person can act on: "connection refused", behind three that repeat one another.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 /// Checks the data before it is sent: whoever has it already has checked it then.

@@ -12,6 +12,7 @@ mod progress;
 mod results;
 mod settings;
 mod sweep_file;
+mod view;
 mod work;
 
 use args::Args;

@@ -2,7 +2,7 @@
 
 use crate::output::{counted, duration, grouped};
 use console::style;
-use gridsweep_proto::v1;
+use gridsweep_coordinator::core::Counts;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,33 @@ const LINE_EVERY: Duration = Duration::from_secs(15);
 /// How many running trials are shown.
 const RUNNING_SHOWN_MAX: usize = 8;
 
-/// What is shown beside the counts.
+/// How a sweep stands, as it is shown.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Detail {
-    /// Cells all of whose replicates have ended, and all cells.
-    pub(crate) cells: (u64, u64),
+pub(crate) struct Glance {
+    /// All trials of the sweep.
+    pub(crate) trials: u64,
+    /// Those that have ended, by how.
+    pub(crate) ended: Counts,
+    /// Cells all of whose replicates have ended, and all cells, where that is known.
+    pub(crate) cells: Option<(u64, u64)>,
     /// The best cell so far, in words.
     pub(crate) best: Option<String>,
     /// The share of the sweep's arithmetic that is done, 0 … 1.
     pub(crate) share_done: f64,
+    /// Workers connected.
+    pub(crate) workers: u32,
+    /// What runs.
+    pub(crate) running: Vec<RunningLine>,
+}
+
+/// A running trial, as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct RunningLine {
+    pub(crate) worker: String,
+    /// Epochs completed, and epochs at most.
+    pub(crate) epochs: u32,
+    pub(crate) epochs_most: u32,
+    pub(crate) name: String,
 }
 
 /// The display.
@@ -27,8 +45,8 @@ pub(crate) struct Detail {
 pub(crate) struct Progress {
     surface: Surface,
     began: Instant,
-    share_at_start: Option<f64>,
-    ended_at_start: Option<u64>,
+    /// The share done and the trials ended when this display began.
+    start: Option<(f64, u64)>,
 }
 
 #[derive(Debug)]
@@ -47,49 +65,50 @@ impl Progress {
         } else {
             Surface::Lines { last: None }
         };
-        Progress { surface, began: Instant::now(), share_at_start: None, ended_at_start: None }
+        Progress { surface, began: Instant::now(), start: None }
     }
 
-    /// Shows how things stand; `name` says what a running trial is called.
-    pub(crate) fn show(
-        &mut self,
-        progress: &v1::SweepProgress,
-        detail: &Detail,
-        name: &dyn Fn(&[u8]) -> String,
-    ) {
-        let ended = ended(progress);
-        let ended_at_start = *self.ended_at_start.get_or_insert(ended);
-        let share_at_start = *self.share_at_start.get_or_insert(detail.share_done);
-        let elapsed = self.began.elapsed().as_secs_f64();
-        let pace = Pace {
-            rate: (ended - ended_at_start.min(ended)) as f64 / elapsed.max(1e-3),
-            left: time_left(elapsed, share_at_start, detail.share_done),
-        };
-        let summary = summary(progress, detail, &pace);
+    /// Shows how things stand.
+    pub(crate) fn show(&mut self, glance: &Glance) {
+        let summary = summary(glance, &self.pace(glance));
         match &mut self.surface {
             Surface::Silent => {}
             Surface::Lines { last } => {
                 if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
-                    let best = detail.best.as_ref().map_or(String::new(), |best| format!(" · best {best}"));
+                    let best = glance.best.as_ref().map_or(String::new(), |best| format!(" · best {best}"));
                     crate::output::note(false, &format!("{summary}{best}"));
                     *last = Some(Instant::now());
                 }
             }
             Surface::Live { multi, bar, best, running } => {
-                bar.set_length(progress.trials);
-                bar.set_position(ended);
+                bar.set_length(glance.trials);
+                bar.set_position(glance.ended.total());
                 bar.set_message(summary);
                 best.set_message(
-                    detail.best.as_ref().map_or(String::new(), |text| format!("  best so far  {text}")),
+                    glance.best.as_ref().map_or(String::new(), |text| format!("  best so far  {text}")),
                 );
-                show_running(multi, running, &progress.running, name);
+                show_running(multi, running, &glance.running);
             }
+        }
+    }
+
+    fn pace(&mut self, glance: &Glance) -> Pace {
+        let ended = glance.ended.total();
+        let (share_at_start, ended_at_start) = *self.start.get_or_insert((glance.share_done, ended));
+        let elapsed = self.began.elapsed().as_secs_f64();
+        Pace {
+            rate: ended.saturating_sub(ended_at_start) as f64 / elapsed.max(1e-3),
+            left: time_left(elapsed, share_at_start, glance.share_done),
         }
     }
 
     /// Takes the display away.
     pub(crate) fn clear(&mut self) {
-        if let Surface::Live { multi, .. } = &self.surface {
+        if let Surface::Live { multi, bar, best, running } = &mut self.surface {
+            for line in running.drain(..).chain([best.clone(), bar.clone()]) {
+                line.disable_steady_tick();
+                line.finish_and_clear();
+            }
             // A terminal that is gone needs no clearing.
             let _ = multi.clear();
         }
@@ -106,26 +125,19 @@ struct Pace {
 fn live() -> Surface {
     let multi = MultiProgress::new();
     let bar = multi.add(ProgressBar::new(0));
-    // These templates are constants of this file.
-    bar.set_style(
-        ProgressStyle::with_template("{bar:16.green/dim} {wide_msg}").expect("the template is valid"),
-    );
+    let style = ProgressStyle::with_template("{bar:16.green/dim} {wide_msg}");
+    bar.set_style(style.expect("the template is a constant"));
     let best = multi.add(line_bar());
     bar.enable_steady_tick(Duration::from_millis(500));
     Surface::Live { multi, bar, best, running: Vec::new() }
 }
 
 fn line_bar() -> ProgressBar {
-    ProgressBar::new_spinner()
-        .with_style(ProgressStyle::with_template("{wide_msg}").expect("the template is valid"))
+    let style = ProgressStyle::with_template("{wide_msg}").expect("the template is a constant");
+    ProgressBar::new_spinner().with_style(style)
 }
 
-fn show_running(
-    multi: &MultiProgress,
-    bars: &mut Vec<ProgressBar>,
-    running: &[v1::RunningTrial],
-    name: &dyn Fn(&[u8]) -> String,
-) {
+fn show_running(multi: &MultiProgress, bars: &mut Vec<ProgressBar>, running: &[RunningLine]) {
     let shown = running.len().min(RUNNING_SHOWN_MAX);
     while bars.len() < shown {
         bars.push(multi.add(line_bar()));
@@ -135,29 +147,30 @@ fn show_running(
     }
     for (bar, trial) in bars.iter().zip(running) {
         let epochs = format!("epoch {:>3}/{}", trial.epochs, trial.epochs_most);
-        bar.set_message(format!("  {}  {epochs}  {}", style(&trial.worker).dim(), name(&trial.trial)));
+        bar.set_message(format!("  {}  {epochs}  {}", style(&trial.worker).dim(), trial.name));
     }
 }
 
-fn summary(progress: &v1::SweepProgress, detail: &Detail, pace: &Pace) -> String {
-    let mut parts = vec![
-        format!("{}/{} cells", grouped(detail.cells.0), grouped(detail.cells.1)),
-        format!("{}/{} trials", grouped(ended(progress)), grouped(progress.trials)),
-    ];
+/// What matters most comes first: a narrow terminal cuts the rest.
+fn summary(glance: &Glance, pace: &Pace) -> String {
+    let of = |(ended, all): (u64, u64), what| format!("{}/{} {what}", grouped(ended), grouped(all));
+    let mut parts = Vec::new();
+    parts.extend(glance.cells.map(|cells| of(cells, "cells")));
+    parts.push(of((glance.ended.total(), glance.trials), "trials"));
+    if glance.workers == 0 {
+        parts.push("no worker".to_owned());
+    }
     if let Some(left) = pace.left {
         parts.push(format!("about {} left", duration(left)));
     }
+    if glance.ended.failed > 0 {
+        parts.push(format!("{} failed", glance.ended.failed));
+    }
+    if glance.ended.diverged > 0 {
+        parts.push(format!("{} diverged", glance.ended.diverged));
+    }
     if pace.rate > 0.0 {
         parts.push(format!("{:.1}/min", pace.rate * 60.0));
-    }
-    if progress.diverged > 0 {
-        parts.push(format!("{} diverged", progress.diverged));
-    }
-    if progress.failed > 0 {
-        parts.push(format!("{} failed", progress.failed));
-    }
-    if progress.workers == 0 {
-        parts.push("no worker".to_owned());
     }
     parts.join(" · ")
 }
@@ -168,24 +181,18 @@ fn time_left(elapsed: f64, share_at_start: f64, share_done: f64) -> Option<f64> 
     (gained > 0.0 && elapsed > 1.0).then(|| elapsed * (1.0 - share_done).max(0.0) / gained)
 }
 
-/// Counts the trials that have ended in any way.
-pub(crate) fn ended(progress: &v1::SweepProgress) -> u64 {
-    progress.succeeded + progress.diverged + progress.failed + progress.cancelled
-}
-
 /// Says in one line how a sweep ended.
-pub(crate) fn last_words(name: &str, progress: &v1::SweepProgress, seconds: f64) -> String {
-    let mut parts = vec![format!("{} succeeded", grouped(progress.succeeded))];
-    for (count, what) in
-        [(progress.diverged, "diverged"), (progress.failed, "failed"), (progress.cancelled, "cancelled")]
-    {
+pub(crate) fn last_words(name: &str, glance: &Glance, seconds: f64) -> String {
+    let Counts { succeeded, diverged, failed, cancelled } = glance.ended;
+    let mut parts = vec![format!("{} succeeded", grouped(succeeded))];
+    for (count, what) in [(diverged, "diverged"), (failed, "failed"), (cancelled, "cancelled")] {
         if count > 0 {
             parts.push(format!("{} {what}", grouped(count)));
         }
     }
     format!(
         "{name}: {} ended: {} in {}",
-        counted(progress.trials, "trial"),
+        counted(glance.trials, "trial"),
         parts.join(", "),
         duration(seconds)
     )

@@ -29,16 +29,21 @@ pub(crate) struct Results {
     pub(crate) labels: Labels,
     /// By index in the grid.
     pub(crate) trials: BTreeMap<u64, StoredTrial>,
+    /// How far the store has been read, in the order in which trials ended.
+    read_up_to: u64,
 }
 
-/// Finds a sweep by its name, or the one submitted last.
+/// Finds a sweep by its name, by its number, or the one submitted last.
 pub(crate) fn find(reader: &dyn Reader, selector: &str) -> Result<StoredSweep, CommandError> {
     let mut sweeps = reader.sweeps()?;
     let found = match selector {
         "last" => {
             sweeps.iter().enumerate().max_by_key(|(_, sweep)| (sweep.submitted_ms, sweep.id)).map(|(n, _)| n)
         }
-        name => sweeps.iter().position(|sweep| sweep.name == name),
+        name => sweeps
+            .iter()
+            .position(|sweep| sweep.name == name)
+            .or_else(|| sweeps.iter().position(|sweep| name.parse() == Ok(sweep.id.0))),
     };
     found.map(|position| sweeps.swap_remove(position)).ok_or_else(|| {
         let names: Vec<_> = reader.sweeps().into_iter().flatten().map(|sweep| sweep.name).collect();
@@ -58,17 +63,18 @@ pub(crate) fn open(stored: StoredSweep) -> Result<OpenSweep, CommandError> {
     })
 }
 
-/// Calls `take` with each trial of a sweep that has ended, in no particular order.
+/// Calls `take` with the index and the trial for each trial of a sweep that has ended, from behind the `after`th of all
+/// sweeps on; returns up to where it has read.
 pub(crate) fn for_each_ended(
     reader: &dyn Reader,
     open: &OpenSweep,
+    mut after: u64,
     mut take: impl FnMut(u64, StoredTrial),
-) -> Result<(), CommandError> {
-    let mut after = None;
+) -> Result<u64, CommandError> {
     loop {
         let page = reader.ended(after, PAGE_ROWS)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id);
+        let Some(last) = page.last() else { return Ok(after) };
+        after = last.sequence;
         for trial in page {
             if let Some(index) = open.index_of(&trial.spec) {
                 take(index, trial);
@@ -79,12 +85,22 @@ pub(crate) fn for_each_ended(
 
 /// Reads all results of a sweep.
 pub(crate) fn load(reader: &dyn Reader, open: OpenSweep) -> Result<Results, CommandError> {
-    let mut trials = BTreeMap::new();
-    for_each_ended(reader, &open, |index, trial| drop(trials.insert(index, trial)))?;
-    Ok(Results { labels: Labels::of(&open.sweep), open, trials })
+    let labels = Labels::of(&open.sweep);
+    let mut results = Results { open, labels, trials: BTreeMap::new(), read_up_to: 0 };
+    results.load_more(reader)?;
+    Ok(results)
 }
 
 impl Results {
+    /// Reads what has ended since the last time.
+    pub(crate) fn load_more(&mut self, reader: &dyn Reader) -> Result<(), CommandError> {
+        let trials = &mut self.trials;
+        self.read_up_to = for_each_ended(reader, &self.open, self.read_up_to, |index, trial| {
+            trials.insert(index, trial);
+        })?;
+        Ok(())
+    }
+
     /// Counts the trials by how they ended.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();

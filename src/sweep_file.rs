@@ -11,8 +11,9 @@ use gridsweep_common::id::Digest;
 use gridsweep_common::spec::{self, Problem, Sweep};
 use gridsweep_engine::{NUMERICS, catalogue};
 use gridsweep_worker::dataset::{self, Source};
+use std::io::Read;
 use std::path::PathBuf;
-use toml_edit::{DocumentMut, Item, Value};
+use toml_edit::{DocumentMut, InlineTable, Item, Key, TableLike, Value};
 
 /// The largest sweep file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -58,7 +59,10 @@ fn read_text(args: &SweepFileArgs) -> Result<String, CommandError> {
             path.display()
         )));
     }
-    let bytes = std::fs::read(path).map_err(context)?;
+    let mut bytes = Vec::new();
+    // Not every file that can be read tells its length.
+    let file = std::fs::File::open(path).map_err(context)?;
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(context)?;
     String::from_utf8(bytes).map_err(|error| {
         let line =
             1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
@@ -82,48 +86,54 @@ fn apply_sets(text: &str, sets: &[String]) -> Result<String, CommandError> {
     // A file that does not parse is reported by the reader of the unchanged text, with its place.
     let Ok(mut document) = text.parse::<DocumentMut>() else { return Ok(text.to_owned()) };
     for set in sets {
-        apply_set(document.as_item_mut(), set).map_err(|what| {
+        apply_set(document.as_table_mut(), set).map_err(|what| {
             CommandError::usage(anyhow!("--set {set}: {what}")).hint("write it as --set replicates.count=1")
         })?;
     }
     Ok(document.to_string())
 }
 
-fn apply_set(root: &mut Item, set: &str) -> Result<(), String> {
+fn apply_set(root: &mut dyn TableLike, set: &str) -> Result<(), String> {
     let (path, value) = set.split_once('=').ok_or("there is no \"=\"")?;
-    // A bare word is a text: --set base.activation=tanh.
-    let value = value.trim().parse::<Value>().unwrap_or_else(|_| Value::from(value.trim()));
-    let mut item = root;
-    for key in path.split('.').map(str::trim) {
-        if key.is_empty() {
-            return Err("an empty name in the path".to_owned());
-        }
-        item = match item {
-            Item::ArrayOfTables(tables) => {
-                let index: usize = key.parse().map_err(|_| format!("\"{key}\" is no number of a table"))?;
-                let table = tables.get_mut(index).ok_or(format!("there is no table number {index}"))?;
-                // A table of an array is no item of its own: go on inside it.
-                return apply_in_table(table, path, key, value);
-            }
-            Item::Value(Value::InlineTable(_)) | Item::Table(_) | Item::None => &mut item[key],
-            Item::Value(_) => return Err(format!("what stands before \"{key}\" is no table")),
-        };
-    }
-    *item = Item::Value(value);
-    Ok(())
+    let value = value.trim();
+    let is_word = value.starts_with(|c: char| c.is_alphabetic());
+    let value = match value.parse::<Value>() {
+        Ok(value) => value,
+        // A bare word is a text: --set base.activation=tanh.
+        Err(_) if is_word => Value::from(value),
+        Err(error) => return Err(format!("the value does not read: {}", error.to_string().trim())),
+    };
+    let path = Key::parse(path.trim())
+        .map_err(|error| format!("the name does not read: {}", error.to_string().trim()))?;
+    let path: Vec<&str> = path.iter().map(Key::get).collect();
+    set_in(root, &path, value)
 }
 
-fn apply_in_table(table: &mut toml_edit::Table, path: &str, key: &str, value: Value) -> Result<(), String> {
-    let marker = format!("{key}.");
-    let rest = path.split_once(&marker).map(|(_, rest)| rest).ok_or("the path ends at a table")?;
-    let mut parts = rest.split('.').map(str::trim).peekable();
-    let first = parts.next().filter(|part| !part.is_empty()).ok_or("an empty name in the path")?;
-    let mut item = &mut table[first];
-    for part in parts {
-        item = &mut item[part];
+/// Sets what stands at the end of a path below a table; tables of an array are numbered from 0.
+fn set_in(table: &mut dyn TableLike, path: &[&str], value: Value) -> Result<(), String> {
+    let [key, rest @ ..] = path else { return Err("the name is empty".to_owned()) };
+    let item = table.entry(key).or_insert(Item::None);
+    match (rest, item) {
+        ([], item) => {
+            *item = Item::Value(value);
+            Ok(())
+        }
+        ([number, rest @ ..], Item::ArrayOfTables(tables)) => {
+            let count = tables.len();
+            let inner = number.parse().ok().and_then(|number: usize| tables.get_mut(number));
+            let inner =
+                inner.ok_or_else(|| format!("\"{key}\" has tables 0 to {}, not \"{number}\"", count - 1))?;
+            set_in(inner, rest, value)
+        }
+        (rest, item @ Item::None) => {
+            *item = Item::Value(Value::InlineTable(InlineTable::new()));
+            set_in(item.as_table_like_mut().expect("an inline table was put there"), rest, value)
+        }
+        (rest, item) => match item.as_table_like_mut() {
+            Some(inner) => set_in(inner, rest, value),
+            None => Err(format!("\"{key}\" is no table")),
+        },
     }
-    *item = Item::Value(value);
-    Ok(())
 }
 
 impl SweepFile {
@@ -166,13 +176,27 @@ mod tests {
 
     #[test]
     fn a_set_is_an_edit_of_the_file() {
-        let text = "schema = 1\n[base]\noptimizer = { kind = \"adam\" }\n[[study]]\nname = \"a\"\n";
+        let text = "schema = 1\n[base]\noptimizer = { kind = \"adam\" }\n[[study]]\nname = \"a\"\n[[study.table]]\nrows = []\n";
         let edit = |set: &str| apply_sets(text, &[set.to_owned()]);
         assert!(edit("replicates.count=1").unwrap().contains("count = 1"));
         assert!(edit("base.activation=tanh").unwrap().contains("activation = \"tanh\""));
         assert!(edit("base.optimizer.learning_rate=0.1").unwrap().contains("learning_rate = 0.1"));
         assert!(edit("study.0.name=\"b\"").unwrap().contains("name = \"b\""));
-        for wrong in ["replicates.count", "schema.x=1", ".=1", "study.7.name=1", "study.x.name=1"] {
+        assert!(
+            edit("study.0.axes.\"optimizer.learning_rate\"=[0.1]")
+                .unwrap()
+                .contains("\"optimizer.learning_rate\" = [0.1]")
+        );
+        assert!(edit("study.0.table.0.cells=[\"epochs\"]").unwrap().contains("cells = [\"epochs\"]"));
+        for wrong in [
+            "replicates.count",
+            "schema.x=1",
+            ".=1",
+            "study.7.name=1",
+            "study.x.name=1",
+            "study.0.name.x=1",
+            "replicates.seed=99999999999999999999",
+        ] {
             let error = edit(wrong).unwrap_err();
             assert!(error.source.to_string().contains(wrong), "{error:?}");
         }

@@ -110,7 +110,7 @@ fn done(open: &OpenSweep, work: &Work, global: &Global) -> Result<Done, CommandE
     };
     let mut done = Done::default();
     let mut ids = Vec::new();
-    results::for_each_ended(&reader, open, |_, trial| {
+    results::for_each_ended(&reader, open, 0, |_, trial| {
         let operations = work.trial(&trial.spec.choices);
         done.trials += 1;
         done.operations += operations;

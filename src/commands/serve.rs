@@ -22,7 +22,11 @@ pub(crate) async fn serve(args: &ServeArgs, global: &Global) -> Result<Ending, C
         }
         () = super::worker::asked_to_end() => {}
     }
-    note(global.quiet, "stopping: workers hand back what they run; serve again to go on");
+    note(
+        global.quiet,
+        "stopping: workers hand back what they run and end; serve again, and start workers, to go on",
+    );
+    super::run::end_at_next_interrupt();
     wind_down(coordinator).await?;
     Ok(Ending::Done)
 }

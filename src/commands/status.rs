@@ -13,7 +13,7 @@ use std::fmt::Write;
 struct SweepStatus {
     schema: u32,
     name: String,
-    /// `ended`, `running`, or `stopped`: no coordinator holds the store.
+    /// `ended`, `running`, `waiting`: a coordinator is at work, and no trial of it runs, or `stopped`: there is none.
     state: &'static str,
     cells: u64,
     trials: u64,
@@ -51,6 +51,7 @@ pub(crate) fn status(args: &StatusArgs, global: &Global) -> Result<Ending, Comma
         statuses.push(status_of(&reader, sweep, is_served, &running)?);
     }
     let text = match args.format {
+        PlanFormat::Table if statuses.is_empty() => "no sweeps yet\n".to_owned(),
         PlanFormat::Table => statuses.iter().map(render).collect::<Vec<_>>().join("\n"),
         PlanFormat::Json => serde_json::to_string_pretty(&statuses).map_err(CommandError::unexpected)? + "\n",
     };
@@ -112,7 +113,9 @@ fn render(status: &SweepStatus) -> String {
     let ended = status.succeeded + status.diverged + status.failed + status.cancelled;
     let why = match status.state {
         "stopped" => ": no coordinator holds this state; run the sweep again to go on",
-        "waiting" => ": no trial of it runs at the moment; it goes on when a worker has a free slot",
+        "waiting" => {
+            ": none of its trials runs now; it goes on with a free slot, or, where `run` is at work on another sweep, when it is run again"
+        }
         _ => "",
     };
     // Writing to a string does not fail.

@@ -4,9 +4,11 @@ use crate::args::{Global, SubmitArgs};
 use crate::client::{Client, describe};
 use crate::error::{CommandError, Ending};
 use crate::output::{note, print_result};
-use crate::progress::{Detail, Progress, ended, last_words};
+use crate::progress::{Glance, Progress, last_words};
 use crate::settings::Environment;
 use crate::sweep_file;
+use gridsweep_coordinator::core::Counts;
+use gridsweep_proto::v1;
 use std::time::Instant;
 
 pub(crate) async fn submit(
@@ -26,17 +28,27 @@ pub(crate) async fn submit(
     let began = Instant::now();
     let mut display = Progress::new(global.quiet);
     let mut stream = client.watch(submitted.sweep).await?;
-    while let Some(progress) = stream.message().await.map_err(|status| client.error(&status))? {
-        let share_done = ended(&progress) as f64 / progress.trials.max(1) as f64;
-        let replicates = u64::from(open.sweep.replicates.count);
-        let cells = (ended(&progress) / replicates, progress.trials / replicates);
-        display.show(&progress, &Detail { cells, best: None, share_done }, &|_| String::new());
+    while let Some(progress) = stream.message().await.map_err(|_| lost(&args.server))? {
+        let glance = glance(&progress);
+        display.show(&glance);
         if progress.ended {
             display.clear();
-            note(global.quiet, &last_words(&open.sweep.name, &progress, began.elapsed().as_secs_f64()));
+            note(global.quiet, &last_words(&open.sweep.name, &glance, began.elapsed().as_secs_f64()));
             return Ok(if progress.failed > 0 { Ending::FailedTrials } else { Ending::Done });
         }
     }
-    Err(CommandError::infrastructure(anyhow::anyhow!("the coordinator at {} has stopped", args.server))
-        .hint("the sweep is stored: it goes on when the coordinator serves again"))
+    Err(lost(&args.server))
+}
+
+fn lost(server: &str) -> CommandError {
+    CommandError::infrastructure(anyhow::anyhow!("the coordinator at {server} has stopped"))
+        .hint("the sweep is stored: it goes on when the coordinator serves again")
+}
+
+/// Makes what is shown of what the coordinator says; it knows nothing of cells.
+fn glance(progress: &v1::SweepProgress) -> Glance {
+    let &v1::SweepProgress { trials, succeeded, diverged, failed, cancelled, workers, .. } = progress;
+    let ended = Counts { succeeded, diverged, failed, cancelled };
+    let share_done = ended.total() as f64 / trials.max(1) as f64;
+    Glance { trials, ended, share_done, workers, ..Glance::default() }
 }

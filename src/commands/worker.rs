@@ -5,7 +5,7 @@ use crate::error::{CommandError, Ending};
 use crate::settings::Environment;
 use gridsweep_engine::{Kernel, self_test};
 use gridsweep_worker::{Settings, WorkerError};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,15 +45,19 @@ pub(crate) async fn worker(
     Ok(Ending::Done)
 }
 
-/// Chooses what computes: what the environment asks for, or the best that this machine has. A kernel that differs from
-/// the reference in one bit is not used.
-fn kernel(environment: &Environment) -> Result<Kernel, CommandError> {
-    let wanted = match &environment.kernel {
+/// Returns the kernel that the environment asks for, or the best that this machine has.
+pub(super) fn wanted_kernel(environment: &Environment) -> Result<Kernel, CommandError> {
+    match &environment.kernel {
         Some(name) => Kernel::by_name(name).map_err(|error| {
             CommandError::usage(error).hint("GRIDSWEEP_KERNEL chooses the kernel; unset it")
-        })?,
-        None => Kernel::detect(),
-    };
+        }),
+        None => Ok(Kernel::detect()),
+    }
+}
+
+/// Chooses what computes. A kernel that differs from the reference in one bit is not used.
+fn kernel(environment: &Environment) -> Result<Kernel, CommandError> {
+    let wanted = wanted_kernel(environment)?;
     match self_test(wanted) {
         Ok(()) => Ok(wanted),
         Err(error) => {
@@ -63,22 +67,33 @@ fn kernel(environment: &Environment) -> Result<Kernel, CommandError> {
     }
 }
 
+/// How many workers may share a state folder.
+const WORKERS_MAX: usize = 4096;
+
 /// Returns the folder for this worker's data: the one given by `run`, or a free one below the state folder.
 fn state_folder(state: &Path, is_given: bool) -> Result<(PathBuf, Option<File>), CommandError> {
     if is_given {
         return Ok((state.to_owned(), None));
     }
-    let workers = state.join("workers");
-    for number in 1.. {
-        let folder = workers.join(format!("own-{number}"));
-        std::fs::create_dir_all(&folder).map_err(CommandError::infrastructure)?;
+    let unusable = |path: &Path, error: std::io::Error| {
+        let error = anyhow::Error::new(error).context(format!("cannot use {}", path.display()));
+        CommandError::infrastructure(error).hint("give another folder with --state")
+    };
+    for number in 1..=WORKERS_MAX {
+        let folder = state.join("workers").join(format!("own-{number}"));
+        std::fs::create_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
         let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock"));
-        let lock = lock.map_err(CommandError::infrastructure)?;
-        if lock.try_lock().is_ok() {
-            return Ok((folder, Some(lock)));
+        let lock = lock.map_err(|error| unusable(&folder, error))?;
+        match lock.try_lock() {
+            Ok(()) => return Ok((folder, Some(lock))),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(unusable(&folder, error)),
         }
     }
-    unreachable!("some number is free")
+    Err(CommandError::infrastructure(anyhow::anyhow!(
+        "{WORKERS_MAX} workers use {} already",
+        state.display()
+    )))
 }
 
 /// Ends the process when whoever started it has gone. What was not delivered is computed again.

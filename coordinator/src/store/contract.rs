@@ -118,7 +118,7 @@ fn what_is_committed_is_read_back_to_the_bit() {
         let (events, record) = finished(&outcome, 1);
         commit(subject, events, vec![record]);
         let reader = subject.read();
-        let trials = reader.ended(None, 10).unwrap();
+        let trials = reader.ended(0, 10).unwrap();
         assert_eq!(trials.len(), 1);
         assert_eq!((trials[0].id, &trials[0].spec), (spec().id(), &*spec()));
         assert_eq!(trials[0].end, TrialEnd::Succeeded);
@@ -172,10 +172,27 @@ fn a_trial_given_up_keeps_its_reason() {
             Event::TrialFailed { trial: spec().id(), failure: failure.clone() },
         ];
         commit(subject, events, vec![]);
-        let trials = subject.read().ended(None, 10).unwrap();
+        let trials = subject.read().ended(0, 10).unwrap();
         assert_eq!((trials[0].end, &trials[0].failure), (TrialEnd::Failed, &Some(failure)));
         assert_eq!(trials[0].summary, None);
         assert!(matches!(subject.store().load().unwrap().last(), Some(Event::TrialFailed { .. })));
+    });
+}
+
+#[test]
+fn who_has_read_up_to_a_trial_reads_on_from_there() {
+    for_every_store(|subject| {
+        begin(subject);
+        let failure = Failure { kind: FailureKind::Panic, detail: String::new() };
+        commit(subject, vec![Event::TrialFailed { trial: spec().id(), failure }], vec![]);
+        let first = subject.read().ended(0, 10).unwrap();
+        assert_eq!((first.len(), first[0].end), (1, TrialEnd::Failed));
+        assert!(subject.read().ended(first[0].sequence, 10).unwrap().is_empty());
+        let (events, record) = finished(&success(), 1);
+        commit(subject, events, vec![record]);
+        let next = subject.read().ended(first[0].sequence, 10).unwrap();
+        assert_eq!((next.len(), next[0].end), (1, TrialEnd::Succeeded), "a late result is read anew");
+        assert_eq!(subject.read().ended(0, 10).unwrap().len(), 1, "and stands there once");
     });
 }
 
@@ -188,7 +205,7 @@ fn a_batch_of_an_earlier_term_is_refused_and_leaves_nothing() {
         let batch = Batch { term: Term(1), events, records: vec![record], previews: vec![], at_ms: 7 };
         let refused = subject.store().commit(&batch);
         assert!(matches!(refused, Err(StoreError::Superseded { current: Term(2), own: Term(1) })));
-        assert!(subject.read().ended(None, 10).unwrap().is_empty());
+        assert!(subject.read().ended(0, 10).unwrap().is_empty());
     });
 }
 

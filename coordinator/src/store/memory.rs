@@ -17,6 +17,9 @@ pub struct MemoryStore {
     term: Term,
     sweeps: BTreeMap<SweepId, StoredSweep>,
     trials: BTreeMap<TrialId, MemoryTrial>,
+    /// By place in the order in which they ended.
+    endings: BTreeMap<u64, TrialId>,
+    endings_ever: u64,
     previews: BTreeMap<(TrialId, Attempt, u32), EpochMetrics>,
     conflicts: u64,
 }
@@ -49,11 +52,13 @@ impl MemoryStore {
                 if let Some(trial) = self.trials.get_mut(trial) {
                     (trial.end, trial.digest, trial.failure) = (Some(*end), Some(*digest), None);
                 }
+                self.keep_trial_end(*trial);
             }
             Event::TrialFailed { trial, failure } => {
                 if let Some(trial) = self.trials.get_mut(trial) {
                     (trial.end, trial.failure) = (Some(TrialEnd::Failed), Some(failure.clone()));
                 }
+                self.keep_trial_end(*trial);
             }
             Event::ResultConflicted { .. } => self.conflicts += 1,
             Event::SweepActivated { .. }
@@ -64,6 +69,12 @@ impl MemoryStore {
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => {}
         }
+    }
+
+    fn keep_trial_end(&mut self, trial: TrialId) {
+        self.endings.retain(|_, ended| *ended != trial);
+        self.endings_ever += 1;
+        self.endings.insert(self.endings_ever, trial);
     }
 
     fn keep_lease(&mut self, fence: Fence, spec: &Arc<TrialSpec>, worker: &str, at_ms: i64) {
@@ -173,9 +184,11 @@ impl Reader for MemoryStore {
         Ok(self.sweeps.values().cloned().collect())
     }
 
-    fn ended(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
-        let ended = self.trials_behind(after).filter_map(|(id, trial)| {
+    fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
+        let ended = self.endings.range(after + 1..).filter_map(|(sequence, id)| {
+            let trial = self.trials.get(id)?;
             Some(StoredTrial {
+                sequence: *sequence,
                 id: *id,
                 spec: (*trial.spec).clone(),
                 end: trial.end?,

@@ -60,8 +60,9 @@ pub trait Store: Send {
 pub trait Reader {
     /// Returns the sweeps, oldest first.
     fn sweeps(&self) -> Result<Vec<StoredSweep>, StoreError>;
-    /// Returns at most `limit` trials that have ended, in order of their ids, from behind `after` on.
-    fn ended(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<StoredTrial>, StoreError>;
+    /// Returns at most `limit` trials that have ended, in the order in which they did, from behind the `after`th on. A
+    /// trial whose result came after it was given up stands where the result came.
+    fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError>;
     /// Returns every epoch of a trial: of its result, or else of its running attempt as far as reported.
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError>;
     /// Returns the attempts at a trial, in order.
@@ -78,7 +79,7 @@ impl<R: Reader + ?Sized> Reader for &R {
     fn sweeps(&self) -> Result<Vec<StoredSweep>, StoreError> {
         (**self).sweeps()
     }
-    fn ended(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
+    fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
         (**self).ended(after, limit)
     }
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
@@ -114,6 +115,8 @@ pub struct StoredSweep {
 /// A trial that has ended.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StoredTrial {
+    /// Its place in the order in which trials ended, from 1: grows, with gaps.
+    pub sequence: u64,
     /// Its id.
     pub id: TrialId,
     /// What it computed.

@@ -114,6 +114,13 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+impl Drop for SqliteStore {
+    /// Leaves everything in the one file, so that it can be copied away. What fails here is done by the next one.
+    fn drop(&mut self) {
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+}
+
 impl Store for SqliteStore {
     fn begin_term(&mut self) -> Result<Term, StoreError> {
         let begin = |connection: &mut Connection| -> rusqlite::Result<i64> {
@@ -325,7 +332,10 @@ fn write_trial_end(
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("UPDATE trial SET state = ?2, failure = ?3, failure_detail = ?4 WHERE id = ?1")?
-        .execute(params![trial.to_string(), end.name(), failure, detail])
+        .execute(params![trial.to_string(), end.name(), failure, detail])?;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO ending (trial) VALUES (?1)")?
+        .execute([trial.to_string()])
         .map(drop)
 }
 
@@ -424,18 +434,19 @@ impl Reader for SqliteReader {
         read_sweeps(&self.connection).map_err(|error| store_error(&self.path, error))
     }
 
-    fn ended(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
+    fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
         let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
         let summary = rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics");
         let sql = format!(
-            "SELECT id, {spec}, state, failure, failure_detail, {summary}, recorded_ms
-             FROM trial LEFT JOIN result ON result.trial = trial.id
-             WHERE id > ?1 AND state IN ('succeeded', 'diverged', 'failed', 'cancelled') ORDER BY id LIMIT ?2"
+            "SELECT id, {spec}, state, failure, failure_detail, {summary}, recorded_ms, sequence
+             FROM ending JOIN trial ON trial.id = ending.trial LEFT JOIN result ON result.trial = trial.id
+             WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"
         );
-        self.rows(&sql, &[&key(after), &(limit as i64)], |row| {
+        self.rows(&sql, &[&after.cast_signed(), &(limit as i64)], |row| {
             let end = rows::read_end(row, 8)?;
             let (end, failure) = end.ok_or(rusqlite::Error::InvalidQuery)?;
             Ok(StoredTrial {
+                sequence: row.get::<_, i64>(24)?.cast_unsigned(),
                 id: rows::read_id(row, 0)?,
                 spec: rows::read_spec(row, 1)?,
                 end,

@@ -45,6 +45,12 @@ CREATE TABLE attempt (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_running ON attempt (trial, number) WHERE state = 'running';
 
+-- The order in which trials ended: who has read up to a number reads on from there.
+CREATE TABLE ending (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    trial    TEXT NOT NULL UNIQUE REFERENCES trial (id)
+) STRICT;
+
 -- At most one result a trial: the first valid one.
 CREATE TABLE result (
     trial                  TEXT PRIMARY KEY REFERENCES trial (id),
