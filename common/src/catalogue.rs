@@ -4,7 +4,7 @@
 //! setting is a name with a range, a default and a condition. A catalogue travels with every submitted sweep, so the
 //! identity of its trials does not change when a newer version has other defaults.
 
-use crate::choice::Value;
+use crate::choice::{Number, Value};
 use serde::{Deserialize, Serialize};
 
 /// Every setting of a trial.
@@ -145,7 +145,8 @@ impl Kind {
             Kind::Number { from, from_included, to, to_included } => {
                 let above = if *from_included { "<=" } else { "<" };
                 let below = if *to_included { "<=" } else { "<" };
-                match (from, to) {
+                let shortest = |bound: &Option<f64>| bound.and_then(Number::new);
+                match (shortest(from), shortest(to)) {
                     (Some(from), Some(to)) => format!("a number with {from} {above} x {below} {to}"),
                     (Some(from), None) => {
                         format!("a number {} {from}", if *from_included { "of at least" } else { "above" })

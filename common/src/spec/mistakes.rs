@@ -26,6 +26,7 @@ const MISTAKES: &[Mistake] = &[
     ("a misspelt key", "title  =", "titel  ="),
     ("a misspelt table", "[replicates]", "[replicate]"),
     ("a wrong name", "\"example\"", "\"My Sweep\""),
+    ("a name that means something else", "\"example\"", "\"last\""),
     ("no name", "name   = \"example\"\n", ""),
     ("a text that is none", "title  = \"Regularization and structure of MNIST classifiers\"", "title = 5"),
     ("random search", "[data]", "search = { kind = \"random\", trials = 10 }\n[data]"),

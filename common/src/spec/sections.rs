@@ -32,7 +32,7 @@ impl Problems {
         self.schema(root)?;
         self.known_keys(root, "a sweep file", &KEYS);
         let help = "name it, such as name = \"example\"";
-        let name = self.required(root, "the file", "name", help).and_then(|entry| self.name(&entry, "name"));
+        let name = self.required(root, "the file", "name", help).and_then(|entry| self.sweep_name(&entry));
         let title = self.optional_text(root, "title");
         self.search(root);
         let data = self.data(root);
@@ -92,6 +92,17 @@ impl Problems {
             return None;
         }
         Some(())
+    }
+
+    /// Reads the name of the sweep. Commands take `last` for the sweep submitted last.
+    fn sweep_name(&mut self, entry: &Entry<'_>) -> Option<String> {
+        let name = self.name(entry, "name")?;
+        if name == "last" {
+            let message = "commands take `last` for the sweep submitted last".to_owned();
+            self.add(entry.item.span(), message, "give the sweep another name".to_owned());
+            return None;
+        }
+        Some(name)
     }
 
     /// Reads the name of a sweep, a study or a data set.
