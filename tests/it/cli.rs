@@ -75,6 +75,22 @@ fn a_data_set_with_other_content_is_not_trained_on() {
 }
 
 #[test]
+fn a_network_that_no_memory_holds_fails_alone_and_the_others_succeed() {
+    let place = Place::new();
+    let sizes = vec!["65536"; 20].join(", ");
+    let axis = format!("activation = [\"relu\"]\nhidden = [[2], [{sizes}], [3]]");
+    let text = SWEEP.replace("activation = [\"relu\", \"tanh\"]", &axis);
+    let file = place.write("small.toml", &text);
+    let short = ["--set", "base.epochs=1", "--set", "base.hidden=[4]", "--set", "replicates.count=1"];
+    let run = output(gridsweep(&place.path("state")).arg("run").arg(&file).args(short));
+    let text = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(3), "{text}");
+    assert!(text.contains("7 succeeded, 1 failed") && text.contains("GiB of memory"), "{text}");
+    let tables = String::from_utf8_lossy(&run.stdout);
+    assert!(tables.contains("failed"), "the failed cell is shown as such: {tables}");
+}
+
+#[test]
 fn a_grid_of_a_thousand_million_trials_is_planned_without_enumerating_it() {
     let place = Place::new();
     let values = |count: usize| (1..=count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");

@@ -1,5 +1,6 @@
 //! The slots: rayon's threads, one trial each.
 
+use crate::hardware::memory_bytes;
 use gridsweep_common::id::Fence;
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
@@ -78,11 +79,30 @@ fn run(job: &Job, kernel: Kernel, events: &mpsc::Sender<SlotEvent>) -> SlotEvent
             return SlotEvent::Failed { fence, failure };
         }
     };
+    if let Some(failure) = too_large(&recipe, &job.data) {
+        return SlotEvent::Failed { fence, failure };
+    }
     let mut reporter = Reporter { fence, stop: &job.stop, events };
     match train(&recipe, &job.data, job.spec.validation, job.spec.seed, kernel, &mut reporter) {
         Ok(outcome) => SlotEvent::Finished { fence, outcome },
         Err(Interrupted) => SlotEvent::Stopped { fence },
     }
+}
+
+/// Bytes that a parameter takes while it is trained: itself and two moments.
+const PARAMETER_BYTES: u64 = 12;
+
+/// Refuses a network that this machine's memory cannot hold: asking for it would end the process, and its neighbours.
+fn too_large(recipe: &Recipe, data: &Dataset) -> Option<Failure> {
+    const GIB: u64 = 1 << 30;
+    let parameters = recipe.parameters(data.inputs_per_sample(), data.classes());
+    let (needed, memory) = (parameters.saturating_mul(PARAMETER_BYTES), memory_bytes()?);
+    let detail = format!(
+        "{parameters} parameters need {} GiB of memory, this machine has {} GiB",
+        needed.div_ceil(GIB),
+        memory / GIB
+    );
+    (needed > memory).then_some(Failure { kind: FailureKind::OutOfMemory, detail })
 }
 
 struct Reporter<'a> {
