@@ -41,12 +41,12 @@ pub enum Refusal {
 /// More slots than any machine has cores.
 pub(super) const SLOTS_MAX: u32 = 4096;
 
-pub(super) fn join(core: &Core, now: Moment, worker: WorkerId, offer: Offer) -> Decision {
+pub(super) fn join(core: &Core, worker: WorkerId, offer: Offer) -> Decision {
     let mut decision = Decision::default();
     match refusal(core, &offer) {
         Some(refusal) => decision.effects.push(Effect::Refuse { worker, refusal }),
         None => {
-            decision.events.push(Event::WorkerJoined { worker, offer, at: now });
+            decision.events.push(Event::WorkerJoined { worker, offer });
             decision.send(worker, Message::Welcome);
         }
     }
@@ -69,35 +69,26 @@ pub(super) fn heartbeat(core: &Core, now: Moment, worker: WorkerId, running: &[F
     if !core.workers.contains_key(&worker) {
         return decision;
     }
-    let mut renewed = Vec::with_capacity(running.len());
+    let mut trials = Vec::with_capacity(running.len());
     for &fence in running {
         match core.live(fence.trial, fence.attempt) {
-            Some(lease) if lease.fence == fence && lease.worker == worker => renewed.push(fence.trial),
+            Some(lease) if lease.fence == fence && lease.worker == worker => trials.push(fence.trial),
             _ => decision
                 .send(worker, Message::Revoked { fence, reason: "the lease is no longer held".to_owned() }),
         }
     }
     let expires = now.plus_ms(core.settings.lease_ms);
-    decision.events.push(Event::WorkerSeen { worker, at: now, renewed, expires });
+    decision.events.push(Event::LeasesRenewed { trials, expires });
     decision
 }
 
-pub(super) fn apply_joined(core: &mut Core, worker: WorkerId, offer: &Offer, at: Moment) {
-    let state = WorkerState { offer: offer.clone(), running: BTreeSet::new(), seen: at, is_leaving: false };
+pub(super) fn apply_joined(core: &mut Core, worker: WorkerId, offer: &Offer) {
+    let state = WorkerState { offer: offer.clone(), running: BTreeSet::new(), is_leaving: false };
     core.workers.insert(worker, state);
 }
 
-pub(super) fn apply_seen(
-    core: &mut Core,
-    worker: WorkerId,
-    at: Moment,
-    renewed: &[TrialId],
-    expires: Moment,
-) {
-    if let Some(state) = core.workers.get_mut(&worker) {
-        state.seen = at;
-    }
-    for id in renewed {
+pub(super) fn apply_renewed(core: &mut Core, trials: &[TrialId], expires: Moment) {
+    for id in trials {
         if let Some(Phase::Leased { lease, .. }) = core.trials.get_mut(id).map(|trial| &mut trial.phase) {
             lease.expires = expires;
         }

@@ -178,18 +178,12 @@ pub enum Event {
         worker: WorkerId,
         /// What it offers.
         offer: Offer,
-        /// When.
-        at: Moment,
     },
-    /// A worker gave a sign of life.
-    WorkerSeen {
-        /// The session.
-        worker: WorkerId,
-        /// When.
-        at: Moment,
-        /// The attempts that it holds on to.
-        renewed: Vec<TrialId>,
-        /// When their leases end now.
+    /// A worker gave a sign of life: its leases hold on.
+    LeasesRenewed {
+        /// The trials leased to it.
+        trials: Vec<TrialId>,
+        /// When the leases end now.
         expires: Moment,
     },
     /// A worker wants no further leases.
@@ -313,7 +307,7 @@ impl Event {
             Event::SweepActivated { .. }
             | Event::CursorAdvanced { .. }
             | Event::WorkerJoined { .. }
-            | Event::WorkerSeen { .. }
+            | Event::LeasesRenewed { .. }
             | Event::WorkerLeaving { .. }
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => false,
@@ -327,7 +321,7 @@ impl Core {
         match input {
             Input::Recover => expire::recover(self),
             Input::Submit { ticket, sweep } => submit::submit(self, ticket, sweep),
-            Input::Join { worker, offer } => join::join(self, now, worker, offer),
+            Input::Join { worker, offer } => join::join(self, worker, offer),
             Input::Heartbeat { worker, running } => join::heartbeat(self, now, worker, &running),
             Input::Finished { worker, fence, outcome } => finish::finished(self, worker, fence, outcome),
             Input::Failed { worker, fence, failure } => finish::failed(self, worker, fence, failure),
@@ -360,10 +354,8 @@ impl Core {
             }
             Event::TrialFailed { trial, .. } => finish::apply_trial_end(self, *trial, TrialEnd::Failed, None),
             Event::ResultConflicted { .. } => self.conflicts += 1,
-            Event::WorkerJoined { worker, offer, at } => join::apply_joined(self, *worker, offer, *at),
-            Event::WorkerSeen { worker, at, renewed, expires } => {
-                join::apply_seen(self, *worker, *at, renewed, *expires);
-            }
+            Event::WorkerJoined { worker, offer } => join::apply_joined(self, *worker, offer),
+            Event::LeasesRenewed { trials, expires } => join::apply_renewed(self, trials, *expires),
             Event::WorkerLeaving { worker } => leave::apply_leaving(self, *worker),
             Event::WorkerLeft { worker } => leave::apply_left(self, *worker),
             Event::DrainBegun => self.is_draining = true,

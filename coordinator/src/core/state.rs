@@ -91,7 +91,6 @@ pub(super) struct Lease {
 pub(super) struct WorkerState {
     pub(super) offer: Offer,
     pub(super) running: BTreeSet<TrialId>,
-    pub(super) seen: Moment,
     /// It wants no further leases.
     pub(super) is_leaving: bool,
 }

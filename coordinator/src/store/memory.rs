@@ -64,7 +64,7 @@ impl MemoryStore {
             Event::SweepActivated { .. }
             | Event::CursorAdvanced { .. }
             | Event::WorkerJoined { .. }
-            | Event::WorkerSeen { .. }
+            | Event::LeasesRenewed { .. }
             | Event::WorkerLeaving { .. }
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => {}

@@ -255,7 +255,7 @@ fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusq
         Event::SweepActivated { .. }
         | Event::CursorAdvanced { .. }
         | Event::WorkerJoined { .. }
-        | Event::WorkerSeen { .. }
+        | Event::LeasesRenewed { .. }
         | Event::WorkerLeaving { .. }
         | Event::WorkerLeft { .. }
         | Event::DrainBegun => Ok(()),
