@@ -9,6 +9,7 @@
 mod activation;
 mod batch;
 mod catalog;
+mod checkpoint;
 mod dataset;
 mod init;
 mod kernel;
@@ -30,10 +31,11 @@ mod train;
 mod workspace;
 
 pub use catalog::catalogue;
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use dataset::{Dataset, DatasetError, SPARSE_BELOW};
 pub use kernel::{Kernel, NoKernel, WrongKernel, self_test};
 pub use recipe::{Recipe, RecipeError};
-pub use train::{Interrupted, Observer, train};
+pub use train::{Interrupted, Observer, Training, train};
 
 /// The version of the arithmetic. It is part of every trial's identity: whatever changes one bit of any outcome raises
 /// it.

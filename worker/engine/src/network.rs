@@ -2,6 +2,7 @@
 
 use crate::activation::Activation;
 use crate::batch::{self, Batch};
+use crate::checkpoint::{CheckpointError, Reader, Writer};
 use crate::dataset::Part;
 use crate::init::Initializer;
 use crate::kernel::lanes::{LANES, Lanes, Line};
@@ -68,6 +69,26 @@ impl Network {
             Layer::new(weights, index > 0, moments)
         };
         Network { layers: shapes.iter().enumerate().map(layer).collect() }
+    }
+
+    /// Writes all that an optimizer's step changes.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        for layer in &self.layers {
+            let moments = layer.weight_moments.iter().chain(&layer.bias_moments);
+            [&layer.weights, &layer.biases].into_iter().chain(moments).for_each(|matrix| out.matrix(matrix));
+        }
+    }
+
+    /// Reads what [`Network::write`] wrote of a network of the same shapes.
+    pub(crate) fn read(&mut self, from: &mut Reader<'_>) -> Result<(), CheckpointError> {
+        for layer in &mut self.layers {
+            let moments = layer.weight_moments.iter_mut().chain(&mut layer.bias_moments);
+            for matrix in [&mut layer.weights, &mut layer.biases].into_iter().chain(moments) {
+                from.matrix(matrix)?;
+            }
+            layer.restore_transposed();
+        }
+        Ok(())
     }
 
     /// Computes the logits of the gathered batch as they are in use: without dropout.

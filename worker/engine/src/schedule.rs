@@ -1,5 +1,6 @@
 //! When the learning rate is cut and when training stops, as in Keras' callbacks.
 
+use crate::checkpoint::{CheckpointError, Reader, Writer};
 use gridsweep_common::metric::EpochMetrics;
 
 /// A value of each epoch that should become smaller.
@@ -93,6 +94,26 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
+    /// Writes what changes in the course of a training.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.f64(self.learning_rate);
+        out.bool(self.is_stopped);
+        for Patience { best, bad_epochs } in [self.reducing, self.stopping] {
+            out.f64(best);
+            out.u32(bad_epochs);
+        }
+    }
+
+    /// Reads what [`Schedule::write`] wrote.
+    pub(crate) fn read(&mut self, from: &mut Reader<'_>) -> Result<(), CheckpointError> {
+        self.learning_rate = from.f64()?;
+        self.is_stopped = from.bool()?;
+        for patience in [&mut self.reducing, &mut self.stopping] {
+            *patience = Patience { best: from.f64()?, bad_epochs: from.u32()? };
+        }
+        Ok(())
+    }
+
     /// Starts with this learning rate.
     pub(crate) fn new(
         learning_rate: f64,

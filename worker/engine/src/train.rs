@@ -2,6 +2,7 @@
 
 use crate::NUMERICS;
 use crate::batch::Use;
+use crate::checkpoint::{Checkpoint, CheckpointError, Reader, Writer};
 use crate::dataset::Dataset;
 use crate::kernel::Kernel;
 use crate::mask::{Dropout, Place};
@@ -28,6 +29,14 @@ pub trait Observer {
 
     /// Is asked at every step and every pass of an evaluation whether to give up.
     fn is_interrupted(&mut self) -> bool;
+
+    /// Is asked before every step whether it wants a checkpoint now.
+    fn wants_checkpoint(&mut self) -> bool {
+        false
+    }
+
+    /// Is handed one: when it wanted it, and when the training is interrupted.
+    fn checkpoint(&mut self, _: &Checkpoint) {}
 }
 
 /// Training was given up because its observer wanted that. There is no outcome.
@@ -58,16 +67,12 @@ pub fn train(
     kernel: Kernel,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Interrupted> {
-    let mut training = Training::new(recipe, data, validation, seed, kernel);
-    match training.run(observer) {
-        Ok(evaluation) => Ok(training.outcome(Ending::Succeeded, Some(evaluation))),
-        Err(Stopped::Diverged) => Ok(training.outcome(Ending::Diverged, None)),
-        Err(Stopped::Interrupted) => Err(Interrupted),
-    }
+    Training::new(recipe, data, validation, seed, kernel).run(observer)
 }
 
 /// A training under way: what it was asked for, its state, and its workspace.
-struct Training<'a> {
+#[derive(Debug)]
+pub struct Training<'a> {
     recipe: &'a Recipe,
     data: &'a Dataset,
     kernel: Kernel,
@@ -128,7 +133,8 @@ struct Score {
 }
 
 impl<'a> Training<'a> {
-    fn new(
+    /// Makes ready to train from the first step.
+    pub fn new(
         recipe: &'a Recipe,
         data: &'a Dataset,
         validation: Validation,
@@ -153,7 +159,44 @@ impl<'a> Training<'a> {
         }
     }
 
-    fn run(&mut self, observer: &mut dyn Observer) -> Result<Evaluation, Stopped> {
+    /// Goes on from a checkpoint of the same trial instead; after an error the training is of no use any more.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when the bytes are not the state of a training of this recipe, or of another version.
+    pub fn resume(&mut self, bytes: &[u8]) -> Result<(), CheckpointError> {
+        let mut from = Reader::new(bytes)?;
+        self.state.read(&mut from)?;
+        from.finish()
+    }
+
+    /// Returns the epochs completed and the steps of the next one completed.
+    pub fn progress(&self) -> (u32, u32) {
+        (self.state.finished.len() as u32, self.state.step)
+    }
+
+    /// Trains to the end, see [`train`]. Leaves a checkpoint with the observer when it is interrupted.
+    ///
+    /// # Errors
+    /// [`Interrupted`] when the observer says so.
+    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, Interrupted> {
+        match self.run_to_the_end(observer) {
+            Ok(evaluation) => Ok(self.outcome(Ending::Succeeded, Some(evaluation))),
+            Err(Stopped::Diverged) => Ok(self.outcome(Ending::Diverged, None)),
+            Err(Stopped::Interrupted) => {
+                observer.checkpoint(&self.checkpoint());
+                Err(Interrupted)
+            }
+        }
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let (epoch, step) = self.progress();
+        let mut out = Writer::new();
+        self.state.write(&mut out);
+        Checkpoint { epoch, step, bytes: out.finish() }
+    }
+
+    fn run_to_the_end(&mut self, observer: &mut dyn Observer) -> Result<Evaluation, Stopped> {
         while self.has_more_epochs() {
             let metrics = self.epoch(observer)?;
             observer.epoch(&metrics);
@@ -172,6 +215,9 @@ impl<'a> Training<'a> {
         self.shuffle();
         while let Some(samples) = self.samples_of_step() {
             check_interrupted(observer)?;
+            if observer.wants_checkpoint() {
+                observer.checkpoint(&self.checkpoint());
+            }
             self.step(samples)?;
         }
         let validation = self.score(Held::Validation, observer, |_, _| {})?;
@@ -286,6 +332,46 @@ impl State {
             sums: Sums::default(),
             best: None,
         }
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.u32(self.step);
+        out.u32(self.finished.len() as u32);
+        self.finished.iter().for_each(|metrics| out.epoch(metrics));
+        let Sums { samples, right, loss, penalty } = self.sums;
+        out.u64(samples);
+        out.u64(right);
+        out.f64(loss);
+        out.f64(penalty);
+        self.schedule.write(out);
+        self.powers.iter().for_each(|power| out.f64(*power));
+        self.network.write(out);
+        out.bool(self.best.is_some());
+        if let Some(best) = &self.best {
+            out.f64(best.validation_loss);
+            best.network.write(out);
+        }
+    }
+
+    /// Reads what [`State::write`] wrote of a training of the same recipe.
+    fn read(&mut self, from: &mut Reader<'_>) -> Result<(), CheckpointError> {
+        self.step = from.u32()?;
+        let finished = from.u32()?;
+        self.finished = (0..finished).map(|epoch| from.epoch(epoch)).collect::<Result<_, _>>()?;
+        self.sums =
+            Sums { samples: from.u64()?, right: from.u64()?, loss: from.f64()?, penalty: from.f64()? };
+        self.schedule.read(from)?;
+        for power in &mut self.powers {
+            *power = from.f64()?;
+        }
+        self.network.read(from)?;
+        self.best = None;
+        if from.bool()? {
+            let (validation_loss, mut network) = (from.f64()?, self.network.clone());
+            network.read(from)?;
+            self.best = Some(Best { validation_loss, network });
+        }
+        Ok(())
     }
 
     /// Counts one more step into the powers and prepares it.

@@ -1,7 +1,9 @@
 //! Digests of three short trainings. They are the numerics: when one changes, [`crate::NUMERICS`] must be raised.
 
-use super::{Synthetic, Value, recipe, run};
+use super::{SEED, Synthetic, VALIDATION, Value, recipe, run};
 use crate::kernel::Kernel;
+use crate::{Checkpoint, CheckpointError, Observer, Training};
+use gridsweep_common::metric::EpochMetrics;
 
 /// What it is about, its settings, its data.
 type Case = (&'static str, Vec<(&'static str, Value)>, Synthetic);
@@ -73,4 +75,63 @@ fn a_wrong_kernel_has_other_digests() {
             assert_ne!(digest, golden, "kernel {}: {name}", kernel.name());
         }
     }
+}
+
+/// Keeps a checkpoint of every step.
+#[derive(Default)]
+struct EveryStep(Vec<Checkpoint>);
+
+impl Observer for EveryStep {
+    fn epoch(&mut self, _: &EpochMetrics) {}
+
+    fn is_interrupted(&mut self) -> bool {
+        false
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        true
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.0.push(checkpoint.clone());
+    }
+}
+
+#[test]
+fn a_training_resumed_at_any_step_has_the_golden_digest() {
+    let kernel = Kernel::detect();
+    for ((name, settings, data), golden) in cases().into_iter().zip(GOLDEN) {
+        let (recipe, data) = (recipe(&settings), data.make());
+        let training = || Training::new(&recipe, &data, VALIDATION, SEED, kernel);
+        let mut every_step = EveryStep::default();
+        training().run(&mut every_step).unwrap();
+        assert!(every_step.0.len() > 5, "{name}: checkpoints within epochs are among them");
+        for Checkpoint { epoch, step, bytes } in &every_step.0 {
+            let mut resumed = training();
+            resumed.resume(bytes).unwrap();
+            assert_eq!(resumed.progress(), (*epoch, *step));
+            let digest = resumed.run(&mut EveryStep::default()).unwrap().digest().to_string();
+            assert_eq!(digest, golden, "{name}: resumed at epoch {epoch}, step {step}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_checkpoint_of_this_training_are_refused() {
+    let [(_, settings, data), (_, others, other_data), _] = cases();
+    let (recipe_here, data) = (recipe(&settings), data.make());
+    let mut every_step = EveryStep::default();
+    let training = || Training::new(&recipe_here, &data, VALIDATION, SEED, Kernel::detect());
+    training().run(&mut every_step).unwrap();
+    let good = &every_step.0[4].bytes;
+    for length in [0, 7, 8, 100, good.len() - 1] {
+        assert_eq!(training().resume(&good[..length]), Err(CheckpointError::Damaged), "{length} bytes");
+    }
+    assert_eq!(training().resume(&[good.as_slice(), &[0]].concat()), Err(CheckpointError::Damaged));
+    let mut newer = good.clone();
+    newer[0] += 1;
+    assert!(matches!(training().resume(&newer), Err(CheckpointError::OtherVersion { .. })));
+    let (recipe, data) = (recipe(&others), other_data.make());
+    let mut other = Training::new(&recipe, &data, VALIDATION, SEED, Kernel::detect());
+    assert_eq!(other.resume(good), Err(CheckpointError::Damaged));
 }
