@@ -90,6 +90,9 @@ pub(crate) struct RunArgs {
     /// Trials that each worker runs at once [default: the cores, divided among the workers]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) threads: Option<u16>,
+    /// How often a running trial leaves a checkpoint
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = crate::duration::parse)]
+    pub(crate) checkpoint_every: std::time::Duration,
     /// How long to go on without any worker before giving up
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = crate::duration::parse)]
     pub(crate) wait_for_workers: std::time::Duration,
@@ -113,6 +116,12 @@ pub(crate) struct WorkerArgs {
     /// What people call this worker [default: host and process]
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Where to leave checkpoints [default: beside the worker's data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoints: Option<PathBuf>,
+    /// How often a running trial leaves a checkpoint
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = crate::duration::parse)]
+    pub(crate) checkpoint_every: std::time::Duration,
     /// End when standard input does: how `run` takes its workers with it, however it ends
     #[arg(long, hide = true)]
     pub(crate) until_stdin_closes: bool,

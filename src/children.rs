@@ -28,6 +28,7 @@ pub(crate) struct Launch {
     pub(crate) coordinator: SocketAddr,
     pub(crate) state: PathBuf,
     pub(crate) crew: Crew,
+    pub(crate) checkpoint_every: Duration,
 }
 
 /// The workers that run. Dropped, it takes them with it.
@@ -146,6 +147,9 @@ fn start(launch: &Launch, folder: &Path, number: usize) -> anyhow::Result<Child>
         .args(["--connect", &launch.coordinator.to_string()])
         .args(["--threads", &launch.crew.threads.to_string()])
         .args(["--name", &format!("worker-{number}")])
+        .args(["--checkpoint-every", &format!("{}ms", launch.checkpoint_every.as_millis())])
+        .arg("--checkpoints")
+        .arg(launch.state.join("checkpoints"))
         .arg("--until-stdin-closes")
         .arg("--state")
         .arg(folder)

@@ -73,6 +73,8 @@ struct AttemptLine<'a> {
     state: &'a str,
     failure: Option<&'a str>,
     detail: Option<&'a str>,
+    from_epoch: u32,
+    from_step: u32,
     started_ms: i64,
     ended_ms: Option<i64>,
 }
@@ -197,6 +199,8 @@ fn attempt_line<'a>(
         state: &attempt.state,
         failure: attempt.failure.as_deref(),
         detail: attempt.detail.as_deref(),
+        from_epoch: attempt.from_epoch,
+        from_step: attempt.from_step,
         started_ms: attempt.started_ms,
         ended_ms: attempt.ended_ms,
     }

@@ -35,7 +35,12 @@ pub(crate) async fn run(
     let (open, data) = file.freeze(environment)?;
     let coordinator = serve::start(global, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).await?;
     let crew = settings::crew(args, environment);
-    let launch = Launch { coordinator: coordinator.address, state: global.state.clone(), crew };
+    let launch = Launch {
+        coordinator: coordinator.address,
+        state: global.state.clone(),
+        crew,
+        checkpoint_every: args.checkpoint_every,
+    };
     let mut client = Client::connect(&coordinator.address.to_string()).await?;
     let submitted = client.submit(&open, &data).await?;
     note(global.quiet, &describe(&open.sweep.name, &submitted));

@@ -21,6 +21,8 @@ pub(crate) async fn worker(
     let settings = Settings {
         connect: args.connect.clone(),
         slots: args.threads.map_or(environment.cores, usize::from),
+        checkpoints: args.checkpoints.clone().unwrap_or_else(|| state.join("checkpoints")),
+        checkpoint_every: args.checkpoint_every,
         state,
         name: args.name.clone().unwrap_or_else(gridsweep_worker::default_name),
         kernel,

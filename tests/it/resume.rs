@@ -94,3 +94,65 @@ fn a_second_run_on_the_same_state_is_told_who_is_in_the_way() {
     run.signal("INT");
     assert_eq!(run.wait(), Some(130), "the first one was not disturbed");
 }
+
+/// A sweep of one trial that takes some seconds.
+const LONG: &str = r#"
+schema = 1
+name   = "small"
+[data]
+dataset = "mnist"
+[replicates]
+count = 1
+[base]
+hidden      = [32]
+epochs      = 60
+regularizer = "dropout"
+dropout_rate = 0.25
+[[study]]
+name = "one"
+"#;
+
+/// Waits until the one trial has reported this many epochs.
+fn wait_for_epochs(run: &mut Running, state: &Path, epochs: u64) {
+    wait_until("the trial has come that far", || {
+        assert!(!run.has_ended(), "the trial ended before it could be disturbed");
+        let status = output(gridsweep(state).args(["status", "small", "--format", "json"]));
+        let json = serde_json::from_slice::<serde_json::Value>(&status.stdout).unwrap_or_default();
+        json[0]["running"][0]["epochs"].as_u64().is_some_and(|done| done >= epochs)
+    });
+}
+
+#[test]
+fn a_trial_cut_off_goes_on_from_its_checkpoint_to_the_same_bytes() {
+    let place = Place::new();
+    let file = place.write("long.toml", LONG);
+    let (calm, disturbed) = (place.path("calm"), place.path("disturbed"));
+    assert!(output(gridsweep(&calm).arg("run").arg(&file)).status.success());
+    let start = || {
+        let mut run = gridsweep(&disturbed);
+        Running::start(run.arg("run").arg(&file).args(["--checkpoint-every", "100ms"]))
+    };
+    for (signal, epochs) in [("INT", 4), ("KILL", 16)] {
+        let mut run = start();
+        wait_for_epochs(&mut run, &disturbed, epochs);
+        let workers = children(run.0.id());
+        run.signal(signal);
+        run.wait();
+        wait_until("no worker is left", || !workers.iter().any(|pid| is_alive(*pid)));
+    }
+    assert_eq!(start().wait(), Some(0));
+    assert_eq!(exports(&disturbed, "small"), exports(&calm, "small"));
+    let attempts =
+        crate::support::stdout(gridsweep(&disturbed).args(["export", "small", "--what", "attempts"]));
+    let from: Vec<u64> = attempts
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["from_epoch"].as_u64().unwrap())
+        .collect();
+    assert_eq!(from.len(), 3, "{attempts}");
+    assert!(
+        from[0] == 0 && from[1] >= 3 && from[2] >= 14,
+        "each goes on where the one before stopped: {from:?}"
+    );
+    let left = std::fs::read_dir(disturbed.join("checkpoints")).unwrap().count();
+    assert_eq!(left, 0, "a recorded result needs no checkpoint");
+}

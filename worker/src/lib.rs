@@ -1,6 +1,7 @@
 //! A worker: takes leases from a coordinator, trains on rayon's threads, reports back.
 
 mod cache;
+mod checkpoint;
 pub mod dataset;
 mod hardware;
 mod pool;

@@ -1,18 +1,22 @@
 //! The slots: rayon's threads, one trial each.
 
+use crate::checkpoint::CheckpointFiles;
 use crate::hardware::memory_bytes;
 use gridsweep_common::id::Fence;
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
-use gridsweep_engine::{Dataset, Interrupted, Kernel, Observer, Recipe, train};
+use gridsweep_engine::{Checkpoint, Dataset, Interrupted, Kernel, Observer, Recipe, Training};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// What a slot says.
 #[derive(Debug)]
 pub(crate) enum SlotEvent {
+    /// The attempt goes on from a checkpoint.
+    Resumed { fence: Fence, epoch: u32, step: u32 },
     /// An epoch is done.
     Epoch { fence: Fence, metrics: EpochMetrics },
     /// The trial has its result.
@@ -37,7 +41,15 @@ pub(crate) struct Job {
 pub(crate) struct Pool {
     threads: rayon::ThreadPool,
     kernel: Kernel,
+    checkpoints: Checkpointing,
     events: mpsc::Sender<SlotEvent>,
+}
+
+/// Where checkpoints are left, and how often.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkpointing {
+    pub(crate) files: CheckpointFiles,
+    pub(crate) every: Duration,
 }
 
 impl Pool {
@@ -45,22 +57,23 @@ impl Pool {
     pub(crate) fn new(
         slots: usize,
         kernel: Kernel,
+        checkpoints: Checkpointing,
         events: mpsc::Sender<SlotEvent>,
     ) -> Result<Pool, rayon::ThreadPoolBuildError> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(slots)
             .thread_name(|n| format!("slot-{n}"))
             .build()?;
-        Ok(Pool { threads, kernel, events })
+        Ok(Pool { threads, kernel, checkpoints, events })
     }
 
     /// Runs an attempt as soon as a slot is free. A panic ends the attempt and nothing else.
     pub(crate) fn start(&self, job: Job) {
-        let (kernel, events) = (self.kernel, self.events.clone());
+        let (kernel, checkpoints, events) = (self.kernel, self.checkpoints.clone(), self.events.clone());
         self.threads.spawn(move || {
             let fence = job.fence;
-            let event =
-                catch_unwind(AssertUnwindSafe(|| run(&job, kernel, &events))).unwrap_or_else(|panic| {
+            let event = catch_unwind(AssertUnwindSafe(|| run(&job, kernel, &checkpoints, &events)))
+                .unwrap_or_else(|panic| {
                     let failure = Failure { kind: FailureKind::Panic, detail: panic_message(panic.as_ref()) };
                     SlotEvent::Failed { fence, failure }
                 });
@@ -70,7 +83,12 @@ impl Pool {
     }
 }
 
-fn run(job: &Job, kernel: Kernel, events: &mpsc::Sender<SlotEvent>) -> SlotEvent {
+fn run(
+    job: &Job,
+    kernel: Kernel,
+    checkpoints: &Checkpointing,
+    events: &mpsc::Sender<SlotEvent>,
+) -> SlotEvent {
     let fence = job.fence;
     let recipe = match Recipe::from_choices(&job.spec.choices) {
         Ok(recipe) => recipe,
@@ -82,11 +100,33 @@ fn run(job: &Job, kernel: Kernel, events: &mpsc::Sender<SlotEvent>) -> SlotEvent
     if let Some(failure) = too_large(&recipe, &job.data) {
         return SlotEvent::Failed { fence, failure };
     }
-    let mut reporter = Reporter { fence, stop: &job.stop, events };
-    match train(&recipe, &job.data, job.spec.validation, job.spec.seed, kernel, &mut reporter) {
+    let fresh = || Training::new(&recipe, &job.data, job.spec.validation, job.spec.seed, kernel);
+    let training = resumed(job, fresh(), checkpoints, events).unwrap_or_else(fresh);
+    let mut reporter = Reporter { fence, stop: &job.stop, checkpoints, last: Instant::now(), events };
+    match training.run(&mut reporter) {
         Ok(outcome) => SlotEvent::Finished { fence, outcome },
         Err(Interrupted) => SlotEvent::Stopped { fence },
     }
+}
+
+/// Goes on from the trial's checkpoint, if there is one that this version reads.
+fn resumed<'a>(
+    job: &Job,
+    mut training: Training<'a>,
+    checkpoints: &Checkpointing,
+    events: &mpsc::Sender<SlotEvent>,
+) -> Option<Training<'a>> {
+    let fence = job.fence;
+    let Some(state) = checkpoints.files.read(fence.trial) else { return Some(training) };
+    if let Err(error) = training.resume(&state) {
+        tracing::warn!(trial = %fence.trial, %error, "a checkpoint is of no use; its trial starts over");
+        checkpoints.files.remove(fence.trial);
+        return None;
+    }
+    let (epoch, step) = training.progress();
+    // Nobody listens any more only when the worker ends.
+    let _ = events.blocking_send(SlotEvent::Resumed { fence, epoch, step });
+    Some(training)
 }
 
 /// Bytes that a parameter takes while it is trained: itself and two moments.
@@ -108,6 +148,9 @@ fn too_large(recipe: &Recipe, data: &Dataset) -> Option<Failure> {
 struct Reporter<'a> {
     fence: Fence,
     stop: &'a AtomicBool,
+    checkpoints: &'a Checkpointing,
+    /// When the last checkpoint was left, or the attempt began.
+    last: Instant,
     events: &'a mpsc::Sender<SlotEvent>,
 }
 
@@ -119,6 +162,15 @@ impl Observer for Reporter<'_> {
 
     fn is_interrupted(&mut self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        self.last.elapsed() >= self.checkpoints.every
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.checkpoints.files.write(self.fence.trial, &checkpoint.bytes);
+        self.last = Instant::now();
     }
 }
 

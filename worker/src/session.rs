@@ -4,7 +4,8 @@
 //! delivered in the next session. What ran is stopped then, and computed again elsewhere, to the same bits.
 
 use crate::cache::{DataCache, FetchError};
-use crate::pool::{Job, Pool, SlotEvent};
+use crate::checkpoint::CheckpointFiles;
+use crate::pool::{Checkpointing, Job, Pool, SlotEvent};
 use gridsweep_common::id::Fence;
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
 use gridsweep_engine::{Kernel, NUMERICS};
@@ -31,6 +32,10 @@ pub struct Settings {
     pub slots: usize,
     /// Where fetched data is kept.
     pub state: PathBuf,
+    /// Where checkpoints are left. Workers on one machine may share the folder: each goes on with what another left.
+    pub checkpoints: PathBuf,
+    /// How often a running trial leaves one.
+    pub checkpoint_every: Duration,
     /// What people call this worker.
     pub name: String,
     /// What computes.
@@ -85,7 +90,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<(), WorkerError> {
     let (events_sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
     let slots = settings.slots;
-    let pool = Pool::new(slots, settings.kernel, events_sender.clone())
+    let files = CheckpointFiles::new(&settings.checkpoints);
+    let checkpoints = Checkpointing { files: files.clone(), every: settings.checkpoint_every };
+    let pool = Pool::new(slots, settings.kernel, checkpoints, events_sender.clone())
         .map_err(|source| WorkerError::Threads { slots, source })?;
     let endpoint = Endpoint::from_shared(format!("http://{}", settings.connect))
         .map_err(|_| WorkerError::Address(settings.connect.clone()))?
@@ -97,10 +104,12 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
         cache: Arc::new(DataCache::new(&settings.state.join("cache"))),
         settings,
         pool: Arc::new(pool),
+        checkpoints: files,
         events_sender,
         events,
         running: BTreeMap::new(),
         waiting: BTreeMap::new(),
+        resumed: Vec::new(),
         reports: Vec::new(),
         shutdown,
     };
@@ -111,12 +120,15 @@ struct Worker {
     settings: Settings,
     cache: Arc<DataCache>,
     pool: Arc<Pool>,
+    checkpoints: CheckpointFiles,
     events_sender: mpsc::Sender<SlotEvent>,
     events: mpsc::Receiver<SlotEvent>,
     /// What holds a slot, with the flag that stops it.
     running: BTreeMap<Fence, Arc<AtomicBool>>,
     /// What the coordinator has not acknowledged, and when it was sent last.
     waiting: BTreeMap<Fence, (From, Option<Instant>)>,
+    /// What is to be said of attempts that went on from a checkpoint.
+    resumed: Vec<v1::Resumed>,
     /// Epochs to be sent with the next batch.
     reports: Vec<v1::EpochReport>,
     shutdown: watch::Receiver<bool>,
@@ -226,7 +238,7 @@ impl Worker {
     async fn take(&mut self, line: &Line, message: To) -> Result<(), Status> {
         match message {
             To::Lease(lease) => self.begin(line, &lease).await?,
-            To::Acknowledged(acknowledged) => drop(self.waiting.remove(&fence(acknowledged.fence.as_ref())?)),
+            To::Acknowledged(acknowledged) => self.forget(fence(acknowledged.fence.as_ref())?),
             To::Revoked(revoked) => {
                 let fence = fence(revoked.fence.as_ref())?;
                 tracing::info!(trial = %fence.trial, reason = revoked.reason, "an attempt is not wanted any more");
@@ -283,6 +295,9 @@ impl Worker {
     /// Takes note of what a slot says; `None` cannot come, because the worker holds a sender itself.
     fn note(&mut self, event: Option<SlotEvent>) {
         match event {
+            Some(SlotEvent::Resumed { fence, epoch, step }) => {
+                self.resumed.push(v1::Resumed { fence: Some(fence.into()), epoch, step });
+            }
             Some(SlotEvent::Epoch { fence, metrics }) => {
                 self.reports
                     .push(v1::EpochReport { fence: Some(fence.into()), metrics: Some((&metrics).into()) });
@@ -301,6 +316,13 @@ impl Worker {
         }
     }
 
+    /// What was said of this attempt is on disk: a result needs no checkpoint any more, and what failed starts over.
+    fn forget(&mut self, fence: Fence) {
+        if self.waiting.remove(&fence).is_some() {
+            self.checkpoints.remove(fence.trial);
+        }
+    }
+
     fn keep_failure(&mut self, fence: Fence, failure: Failure) {
         self.running.remove(&fence);
         let kind: v1::FailureKind = failure.kind.into();
@@ -310,6 +332,9 @@ impl Worker {
 
     /// Sends what was never sent in this session, and again what was not acknowledged in time.
     async fn deliver(&mut self, line: &Line) -> Result<(), Status> {
+        for resumed in self.resumed.drain(..) {
+            line.say(From::Resumed(resumed)).await?;
+        }
         let is_due = |sent: &Option<Instant>| sent.is_none_or(|sent| sent.elapsed() >= REPEAT_AFTER);
         for (message, sent) in self.waiting.values_mut().filter(|(_, sent)| is_due(sent)) {
             line.say(message.clone()).await?;
@@ -332,6 +357,7 @@ impl Worker {
             stop.store(true, Ordering::Relaxed);
         }
         self.reports.clear();
+        self.resumed.clear();
     }
 
     /// Stops what runs, hands its leases back, and waits until every result is acknowledged.
@@ -345,7 +371,7 @@ impl Worker {
             tokio::select! {
                 message = line.inbound.message() => match message?.and_then(|message| message.message) {
                     Some(To::Acknowledged(acknowledged)) => {
-                        self.waiting.remove(&fence(acknowledged.fence.as_ref())?);
+                        self.forget(fence(acknowledged.fence.as_ref())?);
                     }
                     // Given before the coordinator heard that this worker leaves.
                     Some(To::Lease(lease)) => fences.extend(lease.fence),

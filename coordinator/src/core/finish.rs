@@ -1,4 +1,4 @@
-//! A worker delivers a result, or says that an attempt gave none.
+//! A worker says how an attempt goes on, delivers its result, or says that an attempt gave none.
 
 use super::state::{Core, Phase, TrialEnd, TrialState};
 use super::{AttemptEnding, Decision, Event, Message, Record};
@@ -6,6 +6,16 @@ use gridsweep_common::id::{Attempt, Digest, Fence, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Outcome};
 use gridsweep_common::trial::{ATTEMPTS_MAX, Failure, FailureKind, Retry};
 use std::sync::Arc;
+
+/// Notes where an attempt went on from, if its worker still holds the lease.
+pub(super) fn resumed(core: &Core, worker: WorkerId, fence: Fence, epoch: u32, step: u32) -> Decision {
+    let mut decision = Decision::default();
+    let Fence { trial, attempt, .. } = fence;
+    if core.live(trial, attempt).is_some_and(|lease| lease.fence == fence && lease.worker == worker) {
+        decision.events.push(Event::AttemptResumed { trial, attempt, epoch, step });
+    }
+    decision
+}
 
 /// Records the first valid result of a trial, whichever attempt brings it: also one whose lease is lost, because equal
 /// trials have equal bits. An equal duplicate is acknowledged; one with other bits is kept as a conflict.

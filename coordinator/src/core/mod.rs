@@ -57,6 +57,17 @@ pub enum Input {
         /// What it runs.
         running: Vec<Fence>,
     },
+    /// A worker says that an attempt went on from a checkpoint.
+    Resumed {
+        /// The worker.
+        worker: WorkerId,
+        /// Which attempt.
+        fence: Fence,
+        /// Epochs completed at that point.
+        epoch: u32,
+        /// Steps of the next epoch completed.
+        step: u32,
+    },
     /// A worker delivers a result.
     Finished {
         /// The worker.
@@ -121,6 +132,17 @@ pub enum Event {
         worker_name: String,
         /// When the lease ends unless it is renewed; of no meaning in a later term.
         expires: Moment,
+    },
+    /// Durable: an attempt went on from a checkpoint. For people: it decides nothing.
+    AttemptResumed {
+        /// The trial.
+        trial: TrialId,
+        /// The attempt.
+        attempt: Attempt,
+        /// Epochs completed at that point.
+        epoch: u32,
+        /// Steps of the next epoch completed.
+        step: u32,
     },
     /// Durable: an attempt is over.
     AttemptEnded {
@@ -300,6 +322,7 @@ impl Event {
         match self {
             Event::SweepSubmitted { .. }
             | Event::AttemptLeased { .. }
+            | Event::AttemptResumed { .. }
             | Event::AttemptEnded { .. }
             | Event::TrialFinished { .. }
             | Event::TrialFailed { .. }
@@ -323,6 +346,9 @@ impl Core {
             Input::Submit { ticket, sweep } => submit::submit(self, ticket, sweep),
             Input::Join { worker, offer } => join::join(self, worker, offer),
             Input::Heartbeat { worker, running } => join::heartbeat(self, now, worker, &running),
+            Input::Resumed { worker, fence, epoch, step } => {
+                finish::resumed(self, worker, fence, epoch, step)
+            }
             Input::Finished { worker, fence, outcome } => finish::finished(self, worker, fence, outcome),
             Input::Failed { worker, fence, failure } => finish::failed(self, worker, fence, failure),
             Input::Released { worker, fences, is_leaving } => {
@@ -349,6 +375,7 @@ impl Core {
             Event::AttemptEnded { trial, attempt, ending } => {
                 finish::apply_ended(self, *trial, *attempt, ending)
             }
+            Event::AttemptResumed { .. } => {}
             Event::TrialFinished { trial, end, digest } => {
                 finish::apply_trial_end(self, *trial, *end, Some(*digest));
             }

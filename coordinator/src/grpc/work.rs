@@ -173,6 +173,12 @@ fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, M
             fence: convert::fence(failed.fence.as_ref())?,
             failure: convert::failure(&failed)?,
         },
+        Some(From::Resumed(resumed)) => Input::Resumed {
+            worker,
+            fence: convert::fence(resumed.fence.as_ref())?,
+            epoch: resumed.epoch,
+            step: resumed.step,
+        },
         Some(From::Released(released)) => {
             let fences = convert::fences(&released.fences)?;
             Input::Released { worker, fences, is_leaving: released.is_leaving }

@@ -233,7 +233,8 @@ fn attempts_are_kept_with_their_reasons() {
     for_every_store(|subject| {
         begin(subject);
         let lost = ended(1, AttemptEnding::Lost("the lease ran out".to_owned()));
-        commit(subject, vec![lost, leased(2), ended(2, AttemptEnding::Released), leased(3)], vec![]);
+        let resumed = Event::AttemptResumed { trial: spec().id(), attempt: Attempt(2), epoch: 4, step: 5 };
+        commit(subject, vec![lost, leased(2), resumed, ended(2, AttemptEnding::Released), leased(3)], vec![]);
         let attempts = subject.read().attempts(spec().id()).unwrap();
         let states: Vec<_> =
             attempts.iter().map(|a| (a.attempt.0, a.state.as_str(), a.detail.as_deref())).collect();
@@ -242,6 +243,7 @@ fn attempts_are_kept_with_their_reasons() {
             [(1, "lost", Some("the lease ran out")), (2, "released", None), (3, "running", None)]
         );
         assert_eq!(attempts[0].ended_ms, Some(7));
+        assert_eq!((attempts[1].from_epoch, attempts[1].from_step), (4, 5));
         assert_eq!(subject.read().attempted(None, 10).unwrap().len(), 1);
         assert!(subject.read().attempted(Some(spec().id()), 10).unwrap().is_empty());
     });

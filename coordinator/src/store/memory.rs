@@ -45,6 +45,12 @@ impl MemoryStore {
             Event::AttemptLeased { fence, spec, worker_name, .. } => {
                 self.keep_lease(*fence, spec, worker_name, at_ms)
             }
+            Event::AttemptResumed { trial, attempt, epoch, step } => {
+                let trial = self.trials.get_mut(trial);
+                if let Some((stored, _)) = trial.and_then(|trial| trial.attempts.get_mut(attempt)) {
+                    (stored.from_epoch, stored.from_step) = (*epoch, *step);
+                }
+            }
             Event::AttemptEnded { trial, attempt, ending } => {
                 self.keep_attempt_end(*trial, *attempt, ending, at_ms)
             }
@@ -94,6 +100,8 @@ impl MemoryStore {
             state: "running".to_owned(),
             failure: None,
             detail: None,
+            from_epoch: 0,
+            from_step: 0,
             started_ms: at_ms,
             ended_ms: None,
         };

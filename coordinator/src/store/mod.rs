@@ -155,6 +155,10 @@ pub struct StoredAttempt {
     pub failure: Option<String>,
     /// Why, for people.
     pub detail: Option<String>,
+    /// Epochs that it found completed in a checkpoint.
+    pub from_epoch: u32,
+    /// Steps of the next epoch that it found completed.
+    pub from_step: u32,
     /// When it was leased, in milliseconds since 1970.
     pub started_ms: i64,
     /// When it ended.

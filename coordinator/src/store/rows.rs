@@ -96,7 +96,8 @@ pub(super) fn read_spec(row: &Row<'_>, first: usize) -> rusqlite::Result<TrialSp
 }
 
 /// The columns of `attempt`, in the order of [`read_attempt`].
-pub(super) const ATTEMPT_COLUMNS: &str = "number, term, worker, state, failure, detail, started_ms, ended_ms";
+pub(super) const ATTEMPT_COLUMNS: &str =
+    "number, term, worker, state, failure, detail, started_ms, ended_ms, from_epoch, from_step";
 
 /// Reads an attempt from the columns that begin at `first`.
 pub(super) fn read_attempt(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredAttempt> {
@@ -109,6 +110,8 @@ pub(super) fn read_attempt(row: &Row<'_>, first: usize) -> rusqlite::Result<Stor
         detail: row.get(first + 5)?,
         started_ms: row.get(first + 6)?,
         ended_ms: row.get(first + 7)?,
+        from_epoch: row.get(first + 8)?,
+        from_step: row.get(first + 9)?,
     })
 }
 

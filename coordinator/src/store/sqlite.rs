@@ -198,8 +198,8 @@ fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> 
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([], |row| {
         let spec = rows::read_spec(row, 0)?;
-        let end = read_trial_end(row, &spec, 15)?;
-        Ok((Arc::new(spec), rows::read_attempt(row, 7)?, row.get(19)?, end))
+        let end = read_trial_end(row, &spec, 17)?;
+        Ok((Arc::new(spec), rows::read_attempt(row, 7)?, row.get(21)?, end))
     })?;
     rows.collect()
 }
@@ -240,6 +240,12 @@ fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusq
         Event::AttemptLeased { fence, spec, worker_name, .. } => {
             write_lease(transaction, *fence, spec, worker_name, at_ms)
         }
+        Event::AttemptResumed { trial, attempt, epoch, step } => transaction
+            .prepare_cached(
+                "UPDATE attempt SET from_epoch = ?3, from_step = ?4 WHERE trial = ?1 AND number = ?2",
+            )?
+            .execute(params![trial.to_string(), attempt.0, epoch, step])
+            .map(drop),
         Event::AttemptEnded { trial, attempt, ending } => {
             write_attempt_end(transaction, *trial, *attempt, ending, at_ms)
         }

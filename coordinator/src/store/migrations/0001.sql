@@ -39,6 +39,8 @@ CREATE TABLE attempt (
     state      TEXT NOT NULL,               -- running, finished, failed, lost, released, superseded
     failure    TEXT,
     detail     TEXT,
+    from_epoch INTEGER NOT NULL DEFAULT 0,  -- where a checkpoint let it go on: epochs completed
+    from_step  INTEGER NOT NULL DEFAULT 0,  -- and steps of the next one
     started_ms INTEGER NOT NULL,
     ended_ms   INTEGER,
     PRIMARY KEY (trial, number)
