@@ -1,6 +1,7 @@
 //! What keeps weights small or few. A new one is a file with a [`Family`], and a line in [`ALL`].
 
 mod dropout;
+mod elastic_net;
 mod l1;
 mod l2;
 mod none;
@@ -11,7 +12,8 @@ use crate::kernel::{Kernel, Task};
 use std::fmt::Debug;
 
 /// Every regularizer, in the order in which people read them.
-pub(crate) const ALL: [Family<dyn Regularizer>; 4] = [none::FAMILY, l1::FAMILY, l2::FAMILY, dropout::FAMILY];
+pub(crate) const ALL: [Family<dyn Regularizer>; 5] =
+    [none::FAMILY, l1::FAMILY, l2::FAMILY, elastic_net::FAMILY, dropout::FAMILY];
 
 /// A penalty on every weight matrix (the output's too, not on biases) and the share of hidden units that is dropped.
 pub(crate) trait Regularizer: Debug + Send + Sync {

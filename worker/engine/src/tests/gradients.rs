@@ -58,16 +58,26 @@ fn activation(name: &str) -> fn(f64) -> f64 {
         "relu" => |x| x.max(0.0),
         "sigmoid" => |x| 1.0 / (1.0 + (-x).exp()),
         "tanh" => f64::tanh,
+        "identity" => |x| x,
+        "leaky_relu" => |x| x.max(0.01 * x),
+        "elu" => |x| if x > 0.0 { x } else { x.exp_m1() },
+        "silu" => |x| x / (1.0 + (-x).exp()),
+        "gelu" => {
+            |x| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x)).tanh())
+        }
+        "softplus" => |x| x.exp().ln_1p(),
+        "hard_tanh" => |x| x.clamp(-1.0, 1.0),
         other => panic!("give the formula of {other} in f64 here: gradients are checked against it"),
     }
 }
 
-/// The penalty of one weight with the coefficient of [`regularizer_settings`].
+/// The penalty of one weight with the coefficients of [`regularizer_settings`].
 fn penalty(name: &str) -> fn(f64) -> f64 {
     match name {
         "none" | "dropout" => |_| 0.0,
         "l1" => |w| 0.01 * w.abs(),
         "l2" => |w| 0.01 * w * w,
+        "elastic_net" => |w| 0.01 * w.abs() + 0.02 * w * w,
         other => panic!("give the formula of {other} in f64 here: gradients are checked against it"),
     }
 }

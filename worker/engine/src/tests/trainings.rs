@@ -230,6 +230,25 @@ fn random_streams_do_not_depend_on_the_regularizer() {
     assert_eq!(l1.digest(), none.digest());
 }
 
+/// Whoever sweeps the two coefficients finds the plain penalties at the edges of the grid, to the bit.
+#[test]
+fn an_elastic_net_with_one_coefficient_is_the_other_penalty() {
+    for data in [Synthetic::SPARSE, Synthetic::DENSE] {
+        for (name, l1, l2) in [("l1", 0.01, 0.0), ("l2", 0.0, 0.01)] {
+            let alone = [("regularizer", Value::from(name)), ("coefficient", Value::from(0.01))];
+            let net = [
+                ("regularizer", Value::from("elastic_net")),
+                ("l1_coefficient", Value::from(l1)),
+                ("l2_coefficient", Value::from(l2)),
+            ];
+            assert_eq!(outcome(&net, data).digest(), outcome(&alone, data).digest(), "{name}");
+        }
+    }
+    let both = outcome(&super::regularizer_settings("elastic_net"), Synthetic::SPARSE);
+    let one = outcome(&super::regularizer_settings("l1"), Synthetic::SPARSE);
+    assert_ne!(both.digest(), one.digest());
+}
+
 #[test]
 fn kernels_are_known_by_name() {
     for kernel in Kernel::available() {
