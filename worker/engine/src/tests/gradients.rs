@@ -33,7 +33,7 @@ impl Optimizer for Recorder {
     }
     fn advance(&self, _: &mut [f64]) {}
     fn step(&self, _: f64, _: &[f64]) -> Step {
-        Step { size: 0.0 }
+        Step::of_size(0.0)
     }
     fn update(&self, _: Kernel, _: Step, block: Block<'_>) -> bool {
         block.moments[0].lines_mut()[block.lines].copy_from_slice(block.gradient);
@@ -53,7 +53,8 @@ struct Exact {
     labels: Vec<usize>,
 }
 
-fn activation(name: &str) -> fn(f64) -> f64 {
+/// The formulas in `f64`.
+pub(super) fn activation(name: &str) -> fn(f64) -> f64 {
     match name {
         "relu" => |x| x.max(0.0),
         "sigmoid" => |x| 1.0 / (1.0 + (-x).exp()),
@@ -215,7 +216,7 @@ fn worst_error(
     penalty: fn(f64) -> f64,
 ) -> f64 {
     let mut case = Case::new(recipe, 1);
-    case.step(backwards, &Recorder, Step { size: 0.0 });
+    case.step(backwards, &Recorder, Step::of_size(0.0));
     let gradient = case.exact(exact, penalty).gradient();
     let mut worst = 0_f64;
     for (layer, (weights, biases)) in case.network.layers.iter().zip(gradient) {

@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole, and what they share: synthetic data and recipes from a few settings.
 
+mod activations;
 mod golden;
 mod gradients;
 mod kernels;

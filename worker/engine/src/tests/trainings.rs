@@ -230,6 +230,18 @@ fn random_streams_do_not_depend_on_the_regularizer() {
     assert_eq!(l1.digest(), none.digest());
 }
 
+#[test]
+fn a_decay_of_nothing_leaves_adam_and_any_other_does_not() {
+    let decayed = |decay| {
+        let settings =
+            [("optimizer.kind", Value::from("adamw")), ("optimizer.weight_decay", Value::from(decay))];
+        outcome(&settings, Synthetic::SPARSE).digest()
+    };
+    let adam = outcome(&[], Synthetic::SPARSE).digest();
+    assert_eq!(decayed(0.0), adam);
+    assert_ne!(decayed(0.1), adam);
+}
+
 /// Whoever sweeps the two coefficients finds the plain penalties at the edges of the grid, to the bit.
 #[test]
 fn an_elastic_net_with_one_coefficient_is_the_other_penalty() {
