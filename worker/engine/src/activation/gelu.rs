@@ -16,7 +16,7 @@ pub(super) const FAMILY: Family<dyn Activation> = Family {
 };
 
 /// 2 √(2/π), and the same times 0.044715.
-const LINEAR: f32 = 1.595_769_1;
+const LINEAR: f32 = 1.595_769_2;
 const CUBIC: f32 = 0.071_354_816;
 /// Where the slope is 0 or 1 to the last bit, and its polynomials are still small.
 const FAR: f32 = 20.0;

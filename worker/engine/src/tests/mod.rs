@@ -85,7 +85,7 @@ fn try_recipe(settings: &[(&str, Value)]) -> Result<Recipe, RecipeError> {
 }
 
 /// Makes a recipe of some settings; three small hidden layers, 2 epochs and batches of 32 where they say nothing.
-fn recipe(settings: &[(&str, Value)]) -> Recipe {
+pub(crate) fn recipe(settings: &[(&str, Value)]) -> Recipe {
     let own = [
         ("hidden", Value::from(vec![13.0, 70.0, 16.0])),
         ("epochs", Value::from(2.0)),

@@ -29,6 +29,27 @@ fn a_separable_problem_is_learnt() {
 }
 
 #[test]
+fn every_initializer_and_every_optimizer_learns() {
+    let learns = |name: &str, setting: &str, rate: f64| {
+        let settings = [
+            (setting, Value::from(name)),
+            ("hidden", Value::from(vec![64.0])),
+            ("epochs", Value::from(30.0)),
+            ("optimizer.learning_rate", Value::from(rate)),
+        ];
+        let outcome = outcome(&settings, Synthetic { samples: 600, ..Synthetic::DENSE });
+        assert!(outcome.summary().metric(Metric::TestAccuracy) > Some(0.9), "{name}");
+    };
+    for initializer in super::names("initializer") {
+        learns(&initializer, "initializer", 0.01);
+    }
+    for optimizer in super::names("optimizer.kind") {
+        let rate = if ["sgd", "adagrad"].contains(&optimizer.as_str()) { 0.1 } else { 0.01 };
+        learns(&optimizer, "optimizer.kind", rate);
+    }
+}
+
+#[test]
 fn an_untrained_network_guesses() {
     let settings = [("optimizer.learning_rate", Value::from(1e-9))];
     let outcome = outcome(&settings, Synthetic { samples: 500, ..Synthetic::SPARSE });
