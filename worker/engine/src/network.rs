@@ -232,9 +232,20 @@ impl Layer {
                 inputs.add_gradient(means.kernel, rows.clone(), deltas.panel(panel), gradient);
                 total.add(self.step_block(means, step, panel, rows, gradient));
             }
+            if means.regularizer.is_constraint() {
+                total.is_finite &= self.constrain(means, panel);
+            }
             total.is_finite &= self.step_biases(means, step, panel, deltas, gradient);
         }
         total
+    }
+
+    /// Puts a panel of weights back into the bounds of the regularizer.
+    fn constrain(&mut self, means: Means<'_>, panel: usize) -> bool {
+        let width = self.weights.width(panel);
+        let could = means.regularizer.constrain(means.kernel, width, self.weights.panel_mut(panel));
+        blocks(self.weights.rows()).for_each(|rows| self.transpose_block(panel, rows));
+        could
     }
 
     fn step_block(

@@ -76,6 +76,8 @@ pub(super) fn activation(name: &str) -> fn(f64) -> f64 {
 fn penalty(name: &str) -> fn(f64) -> f64 {
     match name {
         "none" | "dropout" => |_| 0.0,
+        // The bound of the settings is beyond the weights of these tests.
+        "max_norm" => |_| 0.0,
         "l1" => |w| 0.01 * w.abs(),
         "l2" => |w| 0.01 * w * w,
         "elastic_net" => |w| 0.01 * w.abs() + 0.02 * w * w,
@@ -217,6 +219,11 @@ fn worst_error(
 ) -> f64 {
     let mut case = Case::new(recipe, 1);
     case.step(backwards, &Recorder, Step::of_size(0.0));
+    error(&case, exact, penalty)
+}
+
+/// Returns the largest difference between the gradient of the last step and finite differences.
+fn error(case: &Case, exact: fn(f64) -> f64, penalty: fn(f64) -> f64) -> f64 {
     let gradient = case.exact(exact, penalty).gradient();
     let mut worst = 0_f64;
     for (layer, (weights, biases)) in case.network.layers.iter().zip(gradient) {
@@ -242,6 +249,25 @@ fn gradients_are_finite_differences_in_every_activation_and_regularizer() {
             assert!(worst < TOLERANCE, "{name}, {regularizer}: {worst:e}");
         }
     }
+}
+
+/// The first step shortens the weights, the second is taken where they then are.
+#[test]
+fn the_way_back_goes_through_bounded_weights() {
+    let settings = [
+        ("regularizer", Value::from("max_norm")),
+        ("max_norm", Value::from(0.5)),
+        ("activation", Value::from("tanh")),
+    ];
+    let recipe = recipe(&settings);
+    let (tanh, mut case) = (recipe.activation.clone(), Case::new(recipe, 1));
+    let before = rows(&case.network.layers[1].weights);
+    for _ in 0..2 {
+        case.step(&*tanh, &Recorder, Step::of_size(0.0));
+    }
+    assert_ne!(rows(&case.network.layers[1].weights), before, "the bound is in the way");
+    let worst = error(&case, activation("tanh"), penalty("max_norm"));
+    assert!(worst < TOLERANCE, "{worst:e}");
 }
 
 /// A sigmoid whose slope forgets a factor.

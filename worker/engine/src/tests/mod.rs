@@ -99,8 +99,13 @@ pub(crate) fn recipe(settings: &[(&str, Value)]) -> Recipe {
 /// Returns settings that make `regularizer` (any of the catalogue) do something.
 fn regularizer_settings(regularizer: &str) -> Vec<(&'static str, Value)> {
     let mut settings = vec![("regularizer", Value::from(regularizer))];
-    let strengths =
-        [("coefficient", 0.01), ("l1_coefficient", 0.01), ("l2_coefficient", 0.02), ("dropout_rate", 0.3)];
+    let strengths = [
+        ("coefficient", 0.01),
+        ("l1_coefficient", 0.01),
+        ("l2_coefficient", 0.02),
+        ("max_norm", 2.0),
+        ("dropout_rate", 0.3),
+    ];
     for (name, value) in strengths {
         let catalogue = catalogue();
         let applies = catalogue.setting(name).and_then(|setting| setting.applies.clone());

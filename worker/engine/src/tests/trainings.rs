@@ -251,6 +251,23 @@ fn random_streams_do_not_depend_on_the_regularizer() {
     assert_eq!(l1.digest(), none.digest());
 }
 
+/// The bound holds for the weights that are measured, and the way back sees the weights that are bounded.
+#[test]
+fn bounded_weights_are_trained_the_same_in_every_kernel_and_far_bounds_do_nothing() {
+    let bounded = |most: f64, kernel| {
+        let settings = [("regularizer", Value::from("max_norm")), ("max_norm", Value::from(most))];
+        run(&recipe(&settings), &Synthetic::SPARSE.make(), kernel).digest()
+    };
+    let plain = outcome(&[], Synthetic::SPARSE).digest();
+    assert_eq!(bounded(100.0, Kernel::detect()), plain);
+    for most in [0.5, 1.0] {
+        assert_ne!(bounded(most, Kernel::detect()), plain);
+        for kernel in Kernel::available() {
+            assert_eq!(bounded(most, kernel), bounded(most, Kernel::REFERENCE), "{}", kernel.name());
+        }
+    }
+}
+
 #[test]
 fn a_decay_of_nothing_leaves_adam_and_any_other_does_not() {
     let decayed = |decay| {
