@@ -109,6 +109,35 @@ pub(crate) fn sigmoid<L: Lanes>(x: L) -> L {
     rest.fma(inverse, quotient)
 }
 
+/// Returns the logistic function of x and its slope, the product of its values at x and at −x, neither by cancellation.
+#[inline(always)]
+pub(crate) fn sigmoid_and_slope<L: Lanes>(x: L) -> (L, L) {
+    let (zero, one) = (L::splat(0.0), L::splat(1.0));
+    let small = sigmoid(zero.sub(x.abs()));
+    let large = one.sub(small);
+    (x.select_greater(zero, large, small), small.mul(large))
+}
+
+/// Returns eˣ − 1 for x ≤ 0, within 4 ulp; elsewhere it has no meaning, and the same none everywhere.
+///
+/// With t = tanh(x/2) it is 2t / (1 − t), where nothing cancels below 0.
+#[inline(always)]
+pub(crate) fn exp_m1<L: Lanes>(x: L) -> L {
+    let half = tanh(x.mul(L::splat(0.5)));
+    half.add(half).div(L::splat(1.0).sub(half))
+}
+
+/// Returns ln(1 + x) for 0 ≤ x ≤ 1, within 4 ulp.
+///
+/// What the sum 1 + x loses is put back by the slope of the logarithm.
+#[inline(always)]
+pub(crate) fn ln_1p<L: Lanes>(x: L) -> L {
+    let one = L::splat(1.0);
+    let sum = one.add(x);
+    let lost = x.sub(sum.sub(one));
+    ln(sum).add(lost.div(sum))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,8 +153,12 @@ mod tests {
         Ln,
         Tanh,
         Sigmoid,
+        ExpM1,
+        Ln1p,
     }
 
+    /// Those that are made of the others, where they have a meaning.
+    const DERIVED: [Function; 2] = [Function::ExpM1, Function::Ln1p];
     const ALL: [Function; 4] = [Function::Exp, Function::Ln, Function::Tanh, Function::Sigmoid];
 
     impl Function {
@@ -135,6 +168,8 @@ mod tests {
                 Function::Ln => x.ln(),
                 Function::Tanh => x.tanh(),
                 Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+                Function::ExpM1 => x.exp_m1(),
+                Function::Ln1p => x.ln_1p(),
             }
         }
     }
@@ -153,6 +188,8 @@ mod tests {
                     Function::Ln => ln(x),
                     Function::Tanh => tanh(x),
                     Function::Sigmoid => sigmoid(x),
+                    Function::ExpM1 => exp_m1(x),
+                    Function::Ln1p => ln_1p(x),
                 };
                 value.store(line);
             }
@@ -212,6 +249,37 @@ mod tests {
             let (ulps, x, y) = worst(function, &arguments, &values(Kernel::detect(), function, &arguments));
             println!("{function:?}: {ulps:.3} ulp at {x:e}");
             assert!(ulps <= 2.0, "{function:?}({x:e}) = {y:e} is {ulps} ulp off");
+        }
+    }
+
+    #[test]
+    fn derived_functions_are_within_four_ulps_where_they_have_a_meaning() {
+        for function in DERIVED {
+            let into_range = |x: f32| match function {
+                Function::ExpM1 => -x.abs(),
+                _ => {
+                    if x.abs() > 1.0 {
+                        1.0 / x.abs()
+                    } else {
+                        x.abs()
+                    }
+                }
+            };
+            let arguments: Vec<Line> = arguments().iter().map(|line| Line(line.0.map(into_range))).collect();
+            let expected = values(Kernel::REFERENCE, function, &arguments);
+            let (ulps, x, y) = worst(function, &arguments, &expected);
+            println!("{function:?}: {ulps:.3} ulp at {x:e}");
+            assert!(ulps <= 4.0, "{function:?}({x:e}) = {y:e} is {ulps} ulp off");
+            for kernel in Kernel::available() {
+                let bits = |lines: Vec<Line>| -> Vec<u32> {
+                    lines
+                        .iter()
+                        .flat_map(|line| line.0.map(|y| if y.is_nan() { 0 } else { y.to_bits() }))
+                        .collect()
+                };
+                let same = bits(values(kernel, function, &arguments)) == bits(expected.clone());
+                assert!(same, "{function:?}, {}", kernel.name());
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The network: layers, the way forward through them, and the way back on which their weights move.
 
-use crate::activation::Activation;
+use crate::activation::{Activation, SlopeOf};
 use crate::batch::{self, Batch};
 use crate::checkpoint::{CheckpointError, Reader, Writer};
 use crate::dataset::Part;
@@ -9,7 +9,7 @@ use crate::kernel::lanes::{LANES, Lanes, Line};
 use crate::kernel::{Kernel, Product, Task};
 use crate::mask::{Dropout, Place};
 use crate::matrix::{self, Matrix, PANEL};
-use crate::optimizer::{Block, Optimizer, Step};
+use crate::optimizer::{Block, Optimizer, Parameters, Step};
 use crate::random::{Key, Stream};
 use crate::regularizer::Regularizer;
 use crate::workspace::{LayerSpace, Workspace};
@@ -161,6 +161,11 @@ fn entering<'a>(before: &'a LayerSpace, means: Means<'_>) -> &'a Matrix {
 impl LayerSpace {
     /// Makes values of what entered the activation, and drops units where the training does.
     fn finish(&mut self, means: Means<'_>, place: Place) {
+        if means.activation.slope_of() == SlopeOf::Argument {
+            self.arguments.set_rows(self.values.rows());
+            self.arguments.lines_mut().copy_from_slice(self.values.lines());
+            means.kernel.run(Clean(self.arguments.lines_mut()));
+        }
         means.activation.activate(means.kernel, self.values.lines_mut());
         if let (Some(dropout), Some(space)) = (means.dropout, &mut self.dropout) {
             dropout.draw(means.kernel, place, &mut space.mask);
@@ -224,7 +229,11 @@ impl Layer {
         if let (Some(dropout), Some(space)) = (means.dropout, &before.dropout) {
             dropout.drop_in_place(means.kernel, &space.mask, &mut before.deltas);
         }
-        means.activation.backpropagate(means.kernel, before.deltas.lines_mut(), before.values.lines());
+        let places = match means.activation.slope_of() {
+            SlopeOf::Value => &before.values,
+            SlopeOf::Argument => &before.arguments,
+        };
+        means.activation.backpropagate(means.kernel, before.deltas.lines_mut(), places.lines());
     }
 
     /// Moves this layer's weights and biases. Blocks are cut by shape alone: panel after panel, 64 rows each.
@@ -244,9 +253,20 @@ impl Layer {
                 inputs.add_gradient(means.kernel, rows.clone(), deltas.panel(panel), gradient);
                 total.add(self.step_block(means, step, panel, rows, gradient));
             }
+            if means.regularizer.is_constraint() {
+                total.is_finite &= self.constrain(means, panel);
+            }
             total.is_finite &= self.step_biases(means, step, panel, deltas, gradient);
         }
         total
+    }
+
+    /// Puts a panel of weights back into the bounds of the regularizer.
+    fn constrain(&mut self, means: Means<'_>, panel: usize) -> bool {
+        let width = self.weights.width(panel);
+        let could = means.regularizer.constrain(means.kernel, width, self.weights.panel_mut(panel));
+        blocks(self.weights.rows()).for_each(|rows| self.transpose_block(panel, rows));
+        could
     }
 
     fn step_block(
@@ -260,7 +280,8 @@ impl Layer {
         let lines = self.weights.range(panel, rows.clone());
         let parameters = &mut self.weights.lines_mut()[lines.clone()];
         let penalty = means.regularizer.penalize(means.kernel, parameters, gradient);
-        let block = Block { parameters, gradient, moments: &mut self.weight_moments, lines };
+        let (of, moments) = (Parameters::Weights, &mut self.weight_moments);
+        let block = Block { of, parameters, gradient, moments, lines };
         let is_finite = means.optimizer.update(means.kernel, step, block);
         self.transpose_block(panel, rows);
         Stepped { penalty, is_finite }
@@ -291,7 +312,8 @@ impl Layer {
         });
         let lines = self.biases.range(panel, 0..1);
         let parameters = &mut self.biases.lines_mut()[lines.clone()];
-        let block = Block { parameters, gradient, moments: &mut self.bias_moments, lines };
+        let (of, moments) = (Parameters::Biases, &mut self.bias_moments);
+        let block = Block { of, parameters, gradient, moments, lines };
         means.optimizer.update(means.kernel, step, block)
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Workspace {
 pub(crate) struct LayerSpace {
     /// What the layer gives: activations, of the last layer logits.
     pub(crate) values: Matrix,
+    /// What entered the activation, where its slope is a function of that; else without rows.
+    pub(crate) arguments: Matrix,
     /// The gradient by what enters the activation.
     pub(crate) deltas: Matrix,
     /// Present where units are dropped.
@@ -46,7 +48,7 @@ impl Workspace {
             let matrix = || Matrix::zeros(samples_most, units);
             let dropout = || DropoutSpace { mask: matrix(), kept: matrix() };
             let dropout = (drops_units && index < last).then(dropout);
-            LayerSpace { values: matrix(), deltas: matrix(), dropout }
+            LayerSpace { values: matrix(), arguments: Matrix::zeros(0, units), deltas: matrix(), dropout }
         };
         Workspace {
             batch: Batch::new(shapes[0].0),

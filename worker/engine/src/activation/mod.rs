@@ -1,7 +1,14 @@
 //! Functions after a hidden layer. A new one is a file with a [`Curve`] and a [`Family`], and a line in [`ALL`].
 
+mod elu;
+mod gelu;
+mod hard_tanh;
+mod identity;
+mod leaky_relu;
 mod relu;
 mod sigmoid;
+mod silu;
+mod softplus;
 mod tanh;
 
 use crate::catalog::Family;
@@ -10,25 +17,51 @@ use crate::kernel::{Kernel, Task};
 use std::fmt::Debug;
 
 /// Every activation, in the order in which people read them.
-pub(crate) const ALL: [Family<dyn Activation>; 3] = [relu::FAMILY, sigmoid::FAMILY, tanh::FAMILY];
+pub(crate) const ALL: [Family<dyn Activation>; 10] = [
+    relu::FAMILY,
+    sigmoid::FAMILY,
+    tanh::FAMILY,
+    identity::FAMILY,
+    leaky_relu::FAMILY,
+    elu::FAMILY,
+    silu::FAMILY,
+    gelu::FAMILY,
+    softplus::FAMILY,
+    hard_tanh::FAMILY,
+];
+
+/// What the slope of an activation is computed from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SlopeOf {
+    /// The activation's value, which is there anyway.
+    Value,
+    /// What entered the activation: kept beside the value, for curves that have a value in several places.
+    Argument,
+}
 
 /// An activation for whole matrices.
 pub(crate) trait Activation: Debug + Send + Sync {
     /// Replaces each number by its (cleaned) value.
     fn activate(&self, kernel: Kernel, values: &mut [Line]);
 
-    /// Multiplies each delta by the slope where the activation's value is `values`, and cleans it.
-    fn backpropagate(&self, kernel: Kernel, deltas: &mut [Line], values: &[Line]);
+    /// Returns what [`Activation::backpropagate`] is to be given.
+    fn slope_of(&self) -> SlopeOf;
+
+    /// Multiplies each delta by the slope where the activation's value, or its argument, is `places`, and cleans it.
+    fn backpropagate(&self, kernel: Kernel, deltas: &mut [Line], places: &[Line]);
 }
 
 /// An activation for one number, written once for every instruction set.
 pub(crate) trait Curve: Copy + Debug + Send + Sync {
+    /// What `backpropagate` is given.
+    const SLOPE_OF: SlopeOf = SlopeOf::Value;
+
     /// Returns the value.
     fn value<L: Lanes>(self, x: L) -> L;
 
-    /// Returns `delta` times the slope, as a function of the value. A slope of zero selects zero: the delta may be
-    /// anything there.
-    fn backpropagate<L: Lanes>(self, delta: L, value: L) -> L;
+    /// Returns `delta` times the slope, as a function of the value or of the argument. A slope of zero selects zero: the
+    /// delta may be anything there.
+    fn backpropagate<L: Lanes>(self, delta: L, place: L) -> L;
 }
 
 impl<C: Curve> Activation for C {
@@ -36,8 +69,12 @@ impl<C: Curve> Activation for C {
         kernel.run(Activate { curve: *self, values });
     }
 
-    fn backpropagate(&self, kernel: Kernel, deltas: &mut [Line], values: &[Line]) {
-        kernel.run(Backpropagate { curve: *self, deltas, values });
+    fn slope_of(&self) -> SlopeOf {
+        C::SLOPE_OF
+    }
+
+    fn backpropagate(&self, kernel: Kernel, deltas: &mut [Line], places: &[Line]) {
+        kernel.run(Backpropagate { curve: *self, deltas, places });
     }
 }
 
@@ -60,7 +97,7 @@ impl<C: Curve> Task for Activate<'_, C> {
 struct Backpropagate<'a, C> {
     curve: C,
     deltas: &'a mut [Line],
-    values: &'a [Line],
+    places: &'a [Line],
 }
 
 impl<C: Curve> Task for Backpropagate<'_, C> {
@@ -68,8 +105,8 @@ impl<C: Curve> Task for Backpropagate<'_, C> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for (delta, value) in self.deltas.iter_mut().zip(self.values) {
-            self.curve.backpropagate(L::load(delta), L::load(value)).clean().store(delta);
+        for (delta, place) in self.deltas.iter_mut().zip(self.places) {
+            self.curve.backpropagate(L::load(delta), L::load(place)).clean().store(delta);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Adam.
 
-use super::{Block, Optimizer, Rule, Step, apply, learning_rate};
+use super::{Block, Optimizer, Rule, Step, apply, epsilon, learning_rate};
 use crate::catalog::{Family, number_between, setting};
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
+use crate::recipe::{Reader, RecipeError};
 use gridsweep_common::catalogue::Setting;
 use gridsweep_common::choice::Value;
 use std::sync::Arc;
@@ -14,37 +15,46 @@ pub(super) const FAMILY: Family<dyn Optimizer> = Family {
     formula: "m += (1-b1)(g-m), v += (1-b2)(g^2-v), w -= r sqrt(1-b2^t)/(1-b1^t) m/(sqrt(v)+epsilon)",
     source: "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015; Keras 3",
     settings,
-    build: |reader| {
-        Ok(Arc::new(Adam {
-            beta1: reader.number("optimizer.beta1")?,
-            beta2: reader.number("optimizer.beta2")?,
-            epsilon: reader.number("optimizer.epsilon")?,
-        }))
-    },
+    build: |reader| Ok(Arc::new(Adam::read(reader)?)),
 };
 
-fn settings() -> Vec<Setting> {
+/// The settings of Adam and of those that are made of it.
+pub(super) fn settings() -> Vec<Setting> {
     let share = || number_between(Some((0.0, true)), Some((1.0, false)));
-    // As an f32 it must not vanish: 0 / 0 would make a weight that never had a gradient not a number.
-    let epsilon = number_between(Some((1e-30, true)), Some((1.0, true)));
     vec![
         learning_rate(),
         setting("optimizer.beta1", share(), Some(Value::from(0.9)), "How much of the mean gradient is kept."),
         setting("optimizer.beta2", share(), Some(Value::from(0.999)), "How much of the mean square is kept."),
-        setting(
-            "optimizer.epsilon",
-            epsilon,
-            Some(Value::from(1e-7)),
-            "Added to the root of the mean square.",
-        ),
+        epsilon(),
     ]
 }
 
 #[derive(Debug)]
-struct Adam {
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
+pub(super) struct Adam {
+    pub(super) beta1: f64,
+    pub(super) beta2: f64,
+    pub(super) epsilon: f64,
+}
+
+impl Adam {
+    /// Reads [`settings`].
+    pub(super) fn read(reader: &Reader<'_>) -> Result<Adam, RecipeError> {
+        Ok(Adam {
+            beta1: reader.number("optimizer.beta1")?,
+            beta2: reader.number("optimizer.beta2")?,
+            epsilon: reader.number("optimizer.epsilon")?,
+        })
+    }
+
+    /// Returns the rule of one step.
+    pub(super) fn rule(&self, step: Step) -> Moments {
+        Moments {
+            size: step.size,
+            towards_gradient: (1.0 - self.beta1) as f32,
+            towards_square: (1.0 - self.beta2) as f32,
+            epsilon: self.epsilon as f32,
+        }
+    }
 }
 
 impl Optimizer for Adam {
@@ -63,21 +73,15 @@ impl Optimizer for Adam {
 
     fn step(&self, learning_rate: f64, powers: &[f64]) -> Step {
         let (first, second) = (1.0 - powers[0], 1.0 - powers[1]);
-        Step { size: (learning_rate * second.sqrt() / first) as f32 }
+        Step::of_size(learning_rate * second.sqrt() / first)
     }
 
     fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
-        let rule = Moments {
-            size: step.size,
-            towards_gradient: (1.0 - self.beta1) as f32,
-            towards_square: (1.0 - self.beta2) as f32,
-            epsilon: self.epsilon as f32,
-        };
-        apply(kernel, rule, block)
+        apply(kernel, self.rule(step), block)
     }
 }
 
-struct Moments {
+pub(super) struct Moments {
     size: f32,
     towards_gradient: f32,
     towards_square: f32,
@@ -101,6 +105,10 @@ mod tests {
     use super::*;
     use crate::kernel::lanes::{LANES, Line};
     use crate::matrix::Matrix;
+    use crate::optimizer::Parameters;
+    use crate::optimizer::tests::{GRADIENTS, moved};
+
+    const ADAM: Adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 
     /// Keras 3, `Adam.update_step`, in `f64`.
     fn exact(gradients: &[f64], mut w: f64) -> f64 {
@@ -115,23 +123,12 @@ mod tests {
     }
 
     fn run(gradients: &[f64], start: f32) -> f32 {
-        let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
-        let (mut powers, mut moments) = (adam.powers(), vec![Matrix::zeros(1, LANES); 2]);
-        let mut parameters = [Line([start; LANES])];
-        for &gradient in gradients {
-            adam.advance(&mut powers);
-            let gradient = &[Line([gradient as f32; LANES])];
-            let block = Block { parameters: &mut parameters, gradient, moments: &mut moments, lines: 0..1 };
-            assert!(adam.update(Kernel::detect(), adam.step(0.001, &powers), block));
-        }
-        parameters[0].0[0]
+        moved(&ADAM, Parameters::Weights, 0.001, gradients, start)
     }
 
     #[test]
     fn steps_are_those_of_keras() {
-        let cases: [&[f64]; 4] =
-            [&[0.5], &[0.5, -0.25, 0.125, 3.0], &[1e-9, -1e-9, 1e-9], &[-2.0, 0.0, 0.0, 0.0, 0.0, 0.0]];
-        for gradients in cases {
+        for gradients in GRADIENTS {
             let (own, exact) = (f64::from(run(gradients, 0.3)), exact(gradients, 0.3));
             assert!((own - exact).abs() < 1e-7, "{gradients:?}: {own} {exact}");
         }
@@ -145,12 +142,12 @@ mod tests {
 
     #[test]
     fn an_infinite_gradient_is_noticed() {
-        let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
         let (mut parameters, mut moments) = ([Line::ZERO], vec![Matrix::zeros(1, LANES); 2]);
         let mut gradient = [Line::ZERO];
         gradient[0].0[9] = f32::INFINITY;
+        let (of, lines) = (Parameters::Weights, 0..1);
         let block =
-            Block { parameters: &mut parameters, gradient: &gradient, moments: &mut moments, lines: 0..1 };
-        assert!(!adam.update(Kernel::detect(), Step { size: 0.001 }, block));
+            Block { of, parameters: &mut parameters, gradient: &gradient, moments: &mut moments, lines };
+        assert!(!ADAM.update(Kernel::detect(), Step::of_size(0.001), block));
     }
 }

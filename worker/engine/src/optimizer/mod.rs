@@ -1,6 +1,10 @@
 //! How weights move. A new one is a file with an [`Optimizer`] and a [`Family`], and a line in [`ALL`].
 
+mod adagrad;
 mod adam;
+mod adamw;
+mod nadam;
+mod rmsprop;
 mod sgd;
 
 use crate::catalog::{Family, number_between, setting};
@@ -13,7 +17,8 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 /// Every optimizer, in the order in which people read them.
-pub(crate) const ALL: [Family<dyn Optimizer>; 2] = [adam::FAMILY, sgd::FAMILY];
+pub(crate) const ALL: [Family<dyn Optimizer>; 6] =
+    [adam::FAMILY, sgd::FAMILY, adamw::FAMILY, nadam::FAMILY, rmsprop::FAMILY, adagrad::FAMILY];
 
 /// An optimizer's settings and its rule for blocks of parameters. Its state (moments, running products) is the
 /// training's, so that it can be saved.
@@ -39,10 +44,30 @@ pub(crate) trait Optimizer: Debug + Send + Sync {
 pub(crate) struct Step {
     /// What multiplies the direction.
     pub(crate) size: f32,
+    /// What else a rule takes; each optimizer says in its own file what these are to it.
+    pub(crate) more: [f32; 2],
+}
+
+impl Step {
+    /// Makes the step of a rule that takes nothing but its size.
+    pub(crate) fn of_size(size: f64) -> Step {
+        Step { size: size as f32, more: [0.0; 2] }
+    }
+}
+
+/// What parameters are: some optimizers treat biases apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parameters {
+    /// What multiplies inputs.
+    Weights,
+    /// What is added.
+    Biases,
 }
 
 /// Parameters, their gradient, and the moments of the whole matrix that they are lines of.
 pub(crate) struct Block<'a> {
+    /// What they are.
+    pub(crate) of: Parameters,
     /// Lines of the matrix.
     pub(crate) parameters: &'a mut [Line],
     /// As many lines.
@@ -64,7 +89,7 @@ trait Rule<const M: usize> {
 /// # Panics
 /// Panics when the block has not `M` moments.
 fn apply<const M: usize>(kernel: Kernel, rule: impl Rule<M>, block: Block<'_>) -> bool {
-    let Block { parameters, gradient, moments, lines } = block;
+    let Block { parameters, gradient, moments, lines, .. } = block;
     let moments: &mut [Matrix; M] =
         moments.try_into().expect("the training keeps as many moments as the rule has");
     let moments = moments.each_mut().map(|moment| &mut moment.lines_mut()[lines.clone()]);
@@ -107,4 +132,48 @@ fn learning_rate() -> Setting {
         Some(Value::from(0.001)),
         "The learning rate of the first epoch.",
     )
+}
+
+/// What the optimizers with a mean square share. As an f32 it must not vanish: 0 / 0 would make a weight that never had
+/// a gradient not a number.
+fn epsilon() -> Setting {
+    let kind = number_between(Some((1e-30, true)), Some((1.0, true)));
+    let description = "What keeps the divisor, a root of squared gradients, away from 0.";
+    setting("optimizer.epsilon", kind, Some(Value::from(1e-7)), description)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::lanes::LANES;
+
+    /// Gradients of steps, one after the other: large, small, of either sign, and none.
+    pub(super) const GRADIENTS: [&[f64]; 5] = [
+        &[0.5],
+        &[0.5, -0.25, 0.125, 3.0, 0.0, 0.0],
+        &[1e-9, -1e-9, 1e-9],
+        &[-2.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        &[0.0, 0.0, 1e-3],
+    ];
+
+    /// Returns where a parameter is that began at `start` and took a step for each gradient.
+    pub(super) fn moved(
+        optimizer: &dyn Optimizer,
+        of: Parameters,
+        learning_rate: f64,
+        gradients: &[f64],
+        start: f32,
+    ) -> f32 {
+        let (mut powers, mut moments) =
+            (optimizer.powers(), vec![Matrix::zeros(1, LANES); optimizer.moments()]);
+        let mut parameters = [Line([start; LANES])];
+        for &gradient in gradients {
+            optimizer.advance(&mut powers);
+            let gradient = &[Line([gradient as f32; LANES])];
+            let block =
+                Block { of, parameters: &mut parameters, gradient, moments: &mut moments, lines: 0..1 };
+            assert!(optimizer.update(Kernel::detect(), optimizer.step(learning_rate, &powers), block));
+        }
+        parameters[0].0[0]
+    }
 }

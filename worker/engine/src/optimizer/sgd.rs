@@ -54,7 +54,7 @@ impl Optimizer for Sgd {
     fn advance(&self, _: &mut [f64]) {}
 
     fn step(&self, learning_rate: f64, _: &[f64]) -> Step {
-        Step { size: learning_rate as f32 }
+        Step::of_size(learning_rate)
     }
 
     fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
@@ -110,8 +110,8 @@ impl Rule<1> for Nesterov {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::lanes::{LANES, Line};
-    use crate::matrix::Matrix;
+    use crate::optimizer::Parameters;
+    use crate::optimizer::tests::moved;
 
     /// Keras 3, `SGD.update_step`, in `f64`.
     fn exact(gradients: &[f64], momentum: f64, is_nesterov: bool, mut w: f64) -> f64 {
@@ -124,15 +124,7 @@ mod tests {
     }
 
     fn run(gradients: &[f64], momentum: f64, is_nesterov: bool, start: f32) -> f32 {
-        let sgd = Sgd { momentum, is_nesterov };
-        let mut moments = vec![Matrix::zeros(1, LANES); sgd.moments()];
-        let mut parameters = [Line([start; LANES])];
-        for &gradient in gradients {
-            let gradient = &[Line([gradient as f32; LANES])];
-            let block = Block { parameters: &mut parameters, gradient, moments: &mut moments, lines: 0..1 };
-            assert!(sgd.update(Kernel::detect(), sgd.step(0.1, &[]), block));
-        }
-        parameters[0].0[0]
+        moved(&Sgd { momentum, is_nesterov }, Parameters::Weights, 0.1, gradients, start)
     }
 
     #[test]

@@ -42,8 +42,9 @@ impl Regularizer for L1 {
 }
 
 /// |w|
-struct Magnitude {
-    slope: f32,
+pub(super) struct Magnitude {
+    /// The coefficient, rounded once.
+    pub(super) slope: f32,
 }
 
 impl Penalty for Magnitude {

@@ -36,9 +36,9 @@ impl Regularizer for L2 {
 }
 
 /// w²
-struct Square {
+pub(super) struct Square {
     /// 2c, rounded once.
-    slope: f32,
+    pub(super) slope: f32,
 }
 
 impl Penalty for Square {

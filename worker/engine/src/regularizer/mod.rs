@@ -1,8 +1,10 @@
 //! What keeps weights small or few. A new one is a file with a [`Family`], and a line in [`ALL`].
 
 mod dropout;
+mod elastic_net;
 mod l1;
 mod l2;
+mod max_norm;
 mod none;
 
 use crate::catalog::Family;
@@ -11,7 +13,8 @@ use crate::kernel::{Kernel, Task};
 use std::fmt::Debug;
 
 /// Every regularizer, in the order in which people read them.
-pub(crate) const ALL: [Family<dyn Regularizer>; 4] = [none::FAMILY, l1::FAMILY, l2::FAMILY, dropout::FAMILY];
+pub(crate) const ALL: [Family<dyn Regularizer>; 6] =
+    [none::FAMILY, l1::FAMILY, l2::FAMILY, elastic_net::FAMILY, dropout::FAMILY, max_norm::FAMILY];
 
 /// A penalty on every weight matrix (the output's too, not on biases) and the share of hidden units that is dropped.
 pub(crate) trait Regularizer: Debug + Send + Sync {
@@ -22,6 +25,17 @@ pub(crate) trait Regularizer: Debug + Send + Sync {
 
     /// Returns the share of the units of each hidden layer that is dropped in training: 0 ≤ share < 1.
     fn dropout_rate(&self) -> f64;
+
+    /// Returns whether weights are put back into bounds after each step.
+    fn is_constraint(&self) -> bool {
+        false
+    }
+
+    /// Puts the weights of one panel, rows of `width` lines, back into bounds after a step, unit by unit, and returns
+    /// whether that could be done. Only called for constraints.
+    fn constrain(&self, _: Kernel, _width: usize, _panel: &mut [Line]) -> bool {
+        true
+    }
 }
 
 /// A penalty of one weight, written once for every instruction set.

@@ -33,7 +33,7 @@ impl Optimizer for Recorder {
     }
     fn advance(&self, _: &mut [f64]) {}
     fn step(&self, _: f64, _: &[f64]) -> Step {
-        Step { size: 0.0 }
+        Step::of_size(0.0)
     }
     fn update(&self, _: Kernel, _: Step, block: Block<'_>) -> bool {
         block.moments[0].lines_mut()[block.lines].copy_from_slice(block.gradient);
@@ -53,21 +53,34 @@ struct Exact {
     labels: Vec<usize>,
 }
 
-fn activation(name: &str) -> fn(f64) -> f64 {
+/// The formulas in `f64`.
+pub(super) fn activation(name: &str) -> fn(f64) -> f64 {
     match name {
         "relu" => |x| x.max(0.0),
         "sigmoid" => |x| 1.0 / (1.0 + (-x).exp()),
         "tanh" => f64::tanh,
+        "identity" => |x| x,
+        "leaky_relu" => |x| x.max(0.01 * x),
+        "elu" => |x| if x > 0.0 { x } else { x.exp_m1() },
+        "silu" => |x| x / (1.0 + (-x).exp()),
+        "gelu" => {
+            |x| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x)).tanh())
+        }
+        "softplus" => |x| x.exp().ln_1p(),
+        "hard_tanh" => |x| x.clamp(-1.0, 1.0),
         other => panic!("give the formula of {other} in f64 here: gradients are checked against it"),
     }
 }
 
-/// The penalty of one weight with the coefficient of [`regularizer_settings`].
+/// The penalty of one weight with the coefficients of [`regularizer_settings`].
 fn penalty(name: &str) -> fn(f64) -> f64 {
     match name {
         "none" | "dropout" => |_| 0.0,
+        // The bound of the settings is beyond the weights of these tests.
+        "max_norm" => |_| 0.0,
         "l1" => |w| 0.01 * w.abs(),
         "l2" => |w| 0.01 * w * w,
+        "elastic_net" => |w| 0.01 * w.abs() + 0.02 * w * w,
         other => panic!("give the formula of {other} in f64 here: gradients are checked against it"),
     }
 }
@@ -205,7 +218,12 @@ fn worst_error(
     penalty: fn(f64) -> f64,
 ) -> f64 {
     let mut case = Case::new(recipe, 1);
-    case.step(backwards, &Recorder, Step { size: 0.0 });
+    case.step(backwards, &Recorder, Step::of_size(0.0));
+    error(&case, exact, penalty)
+}
+
+/// Returns the largest difference between the gradient of the last step and finite differences.
+fn error(case: &Case, exact: fn(f64) -> f64, penalty: fn(f64) -> f64) -> f64 {
     let gradient = case.exact(exact, penalty).gradient();
     let mut worst = 0_f64;
     for (layer, (weights, biases)) in case.network.layers.iter().zip(gradient) {
@@ -231,6 +249,25 @@ fn gradients_are_finite_differences_in_every_activation_and_regularizer() {
             assert!(worst < TOLERANCE, "{name}, {regularizer}: {worst:e}");
         }
     }
+}
+
+/// The first step shortens the weights, the second is taken where they then are.
+#[test]
+fn the_way_back_goes_through_bounded_weights() {
+    let settings = [
+        ("regularizer", Value::from("max_norm")),
+        ("max_norm", Value::from(0.5)),
+        ("activation", Value::from("tanh")),
+    ];
+    let recipe = recipe(&settings);
+    let (tanh, mut case) = (recipe.activation.clone(), Case::new(recipe, 1));
+    let before = rows(&case.network.layers[1].weights);
+    for _ in 0..2 {
+        case.step(&*tanh, &Recorder, Step::of_size(0.0));
+    }
+    assert_ne!(rows(&case.network.layers[1].weights), before, "the bound is in the way");
+    let worst = error(&case, activation("tanh"), penalty("max_norm"));
+    assert!(worst < TOLERANCE, "{worst:e}");
 }
 
 /// A sigmoid whose slope forgets a factor.

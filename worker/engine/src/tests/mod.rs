@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole, and what they share: synthetic data and recipes from a few settings.
 
+mod activations;
 mod golden;
 mod gradients;
 mod kernels;
@@ -84,7 +85,7 @@ fn try_recipe(settings: &[(&str, Value)]) -> Result<Recipe, RecipeError> {
 }
 
 /// Makes a recipe of some settings; three small hidden layers, 2 epochs and batches of 32 where they say nothing.
-fn recipe(settings: &[(&str, Value)]) -> Recipe {
+pub(crate) fn recipe(settings: &[(&str, Value)]) -> Recipe {
     let own = [
         ("hidden", Value::from(vec![13.0, 70.0, 16.0])),
         ("epochs", Value::from(2.0)),
@@ -98,7 +99,14 @@ fn recipe(settings: &[(&str, Value)]) -> Recipe {
 /// Returns settings that make `regularizer` (any of the catalogue) do something.
 fn regularizer_settings(regularizer: &str) -> Vec<(&'static str, Value)> {
     let mut settings = vec![("regularizer", Value::from(regularizer))];
-    for (name, value) in [("coefficient", 0.01), ("dropout_rate", 0.3)] {
+    let strengths = [
+        ("coefficient", 0.01),
+        ("l1_coefficient", 0.01),
+        ("l2_coefficient", 0.02),
+        ("max_norm", 2.0),
+        ("dropout_rate", 0.3),
+    ];
+    for (name, value) in strengths {
         let catalogue = catalogue();
         let applies = catalogue.setting(name).and_then(|setting| setting.applies.clone());
         if applies.is_none_or(|applies| applies.values.iter().any(|value| value == regularizer)) {

@@ -49,7 +49,9 @@ fn what_is_unknown_is_named() {
     let error = with("colour", Value::from("red")).expect_err("no such setting");
     assert_eq!(error, RecipeError::UnknownSetting { setting: "colour".to_owned() });
     let error = with("activation", Value::from("cosine")).expect_err("no such activation");
-    assert_eq!(error.to_string(), "unknown activation \"cosine\"; known are relu, sigmoid, tanh");
+    let known = names("activation").join(", ");
+    assert!(known.starts_with("relu, sigmoid, tanh, "));
+    assert_eq!(error.to_string(), format!("unknown activation \"cosine\"; known are {known}"));
 }
 
 #[test]
@@ -59,7 +61,6 @@ fn what_is_out_of_range_is_refused_with_the_range() {
         ("batch_size", Value::from(1.5), "batch_size = 1.5 is not a whole number from 1 to 65536"),
         ("optimizer.learning_rate", Value::from(0.0), "optimizer.learning_rate = 0 is not a number above 0"),
         ("optimizer.beta1", Value::from(1.0), "optimizer.beta1 = 1 is not a number with 0 <= x < 1"),
-        ("activation", Value::from(1.0), "activation = 1 is not one of relu, sigmoid, tanh"),
         (
             "hidden",
             Value::from(vec![0.0]),
@@ -69,6 +70,9 @@ fn what_is_out_of_range_is_refused_with_the_range() {
     for (name, value, message) in cases {
         assert_eq!(with(name, value).expect_err(name).to_string(), message);
     }
+    let error = with("activation", Value::from(1.0)).expect_err("a number is no name");
+    let known = names("activation").join(", ");
+    assert_eq!(error.to_string(), format!("activation = 1 is not one of {known}"));
 }
 
 #[test]

@@ -29,6 +29,27 @@ fn a_separable_problem_is_learnt() {
 }
 
 #[test]
+fn every_initializer_and_every_optimizer_learns() {
+    let learns = |name: &str, setting: &str, rate: f64| {
+        let settings = [
+            (setting, Value::from(name)),
+            ("hidden", Value::from(vec![64.0])),
+            ("epochs", Value::from(30.0)),
+            ("optimizer.learning_rate", Value::from(rate)),
+        ];
+        let outcome = outcome(&settings, Synthetic { samples: 600, ..Synthetic::DENSE });
+        assert!(outcome.summary().metric(Metric::TestAccuracy) > Some(0.9), "{name}");
+    };
+    for initializer in super::names("initializer") {
+        learns(&initializer, "initializer", 0.01);
+    }
+    for optimizer in super::names("optimizer.kind") {
+        let rate = if ["sgd", "adagrad"].contains(&optimizer.as_str()) { 0.1 } else { 0.01 };
+        learns(&optimizer, "optimizer.kind", rate);
+    }
+}
+
+#[test]
 fn an_untrained_network_guesses() {
     let settings = [("optimizer.learning_rate", Value::from(1e-9))];
     let outcome = outcome(&settings, Synthetic { samples: 500, ..Synthetic::SPARSE });
@@ -228,6 +249,54 @@ fn random_streams_do_not_depend_on_the_regularizer() {
     let settings = [("regularizer", Value::from("l1")), ("coefficient", Value::from(0.0))];
     let (l1, none) = (outcome(&settings, Synthetic::SPARSE), outcome(&[], Synthetic::SPARSE));
     assert_eq!(l1.digest(), none.digest());
+}
+
+/// The bound holds for the weights that are measured, and the way back sees the weights that are bounded.
+#[test]
+fn bounded_weights_are_trained_the_same_in_every_kernel_and_far_bounds_do_nothing() {
+    let bounded = |most: f64, kernel| {
+        let settings = [("regularizer", Value::from("max_norm")), ("max_norm", Value::from(most))];
+        run(&recipe(&settings), &Synthetic::SPARSE.make(), kernel).digest()
+    };
+    let plain = outcome(&[], Synthetic::SPARSE).digest();
+    assert_eq!(bounded(100.0, Kernel::detect()), plain);
+    for most in [0.5, 1.0] {
+        assert_ne!(bounded(most, Kernel::detect()), plain);
+        for kernel in Kernel::available() {
+            assert_eq!(bounded(most, kernel), bounded(most, Kernel::REFERENCE), "{}", kernel.name());
+        }
+    }
+}
+
+#[test]
+fn a_decay_of_nothing_leaves_adam_and_any_other_does_not() {
+    let decayed = |decay| {
+        let settings =
+            [("optimizer.kind", Value::from("adamw")), ("optimizer.weight_decay", Value::from(decay))];
+        outcome(&settings, Synthetic::SPARSE).digest()
+    };
+    let adam = outcome(&[], Synthetic::SPARSE).digest();
+    assert_eq!(decayed(0.0), adam);
+    assert_ne!(decayed(0.1), adam);
+}
+
+/// Whoever sweeps the two coefficients finds the plain penalties at the edges of the grid, to the bit.
+#[test]
+fn an_elastic_net_with_one_coefficient_is_the_other_penalty() {
+    for data in [Synthetic::SPARSE, Synthetic::DENSE] {
+        for (name, l1, l2) in [("l1", 0.01, 0.0), ("l2", 0.0, 0.01)] {
+            let alone = [("regularizer", Value::from(name)), ("coefficient", Value::from(0.01))];
+            let net = [
+                ("regularizer", Value::from("elastic_net")),
+                ("l1_coefficient", Value::from(l1)),
+                ("l2_coefficient", Value::from(l2)),
+            ];
+            assert_eq!(outcome(&net, data).digest(), outcome(&alone, data).digest(), "{name}");
+        }
+    }
+    let both = outcome(&super::regularizer_settings("elastic_net"), Synthetic::SPARSE);
+    let one = outcome(&super::regularizer_settings("l1"), Synthetic::SPARSE);
+    assert_ne!(both.digest(), one.digest());
 }
 
 #[test]
