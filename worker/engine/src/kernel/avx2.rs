@@ -38,6 +38,7 @@ macro_rules! pairwise {
 impl Lanes for Avx2 {
     // 6 × 2 accumulators, 2 registers of b and 1 of a: 15 of 16.
     const TILE_ROWS: usize = 6;
+    const TILE_LINES: usize = 4;
 
     #[inline(always)]
     fn load(line: &Line) -> Avx2 {

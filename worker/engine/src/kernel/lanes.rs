@@ -22,6 +22,8 @@ impl Line {
 pub(crate) trait Lanes: Copy {
     /// Rows of the dense tile: as many as leave registers for the other operands.
     const TILE_ROWS: usize;
+    /// Lines that the registers hold as sums: a tile of fewer rows is as many lines wide as they allow, one at least.
+    const TILE_LINES: usize;
 
     /// Returns the line's numbers.
     fn load(line: &Line) -> Self;

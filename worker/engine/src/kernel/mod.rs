@@ -6,6 +6,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 pub(crate) mod lanes;
+mod portable;
 mod reference;
 mod self_test;
 pub(crate) mod sparse;
@@ -29,6 +30,7 @@ pub struct Kernel(Set);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Set {
     Reference,
+    Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(test)]
@@ -37,8 +39,8 @@ enum Set {
     Backwards,
 }
 
-/// Names that a kernel has or will have: the ones after `avx2` are reserved.
-const NAMES: [&str; 4] = ["reference", "avx2", "avx512", "portable"];
+/// The kernels' names, the slowest first.
+const NAMES: [&str; 4] = ["reference", "portable", "avx2", "avx512"];
 
 /// Why there is no kernel of a name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -49,7 +51,7 @@ pub enum NoKernel {
         /// What was asked for.
         name: String,
     },
-    /// The name is known, but this program was built without that kernel.
+    /// The name is known, but this program was built for processors without that kernel.
     #[error("kernel {name} is not built into this version")]
     NotBuilt {
         /// What was asked for.
@@ -87,6 +89,7 @@ impl Kernel {
         let name = name.to_owned();
         match name.as_str() {
             "reference" => Ok(Kernel::REFERENCE),
+            "portable" => Ok(Kernel(Set::Portable)),
             #[cfg(target_arch = "x86_64")]
             "avx2" if avx2::is_available() => Ok(Kernel(Set::Avx2)),
             #[cfg(target_arch = "x86_64")]
@@ -100,12 +103,23 @@ impl Kernel {
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Reference => "reference",
+            Set::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
             #[cfg(test)]
             Set::SplitFma => "split fma",
             #[cfg(test)]
             Set::Backwards => "backwards",
+        }
+    }
+
+    /// Returns whether this kernel is some hundred times slower than what processors can do: the reference, and the
+    /// portable kernel where fused multiply-add is no instruction of every processor (x86).
+    pub fn is_slow(self) -> bool {
+        match self.0 {
+            Set::Reference => true,
+            Set::Portable => portable::IS_SLOW,
+            _ => false,
         }
     }
 
@@ -117,6 +131,7 @@ impl Kernel {
     pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
         match self.0 {
             Set::Reference => task.run::<Plain>(),
+            Set::Portable => portable::run(task),
             // SAFETY: `by_name` made this kernel, after it had detected AVX2 and FMA.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::run(task) },
