@@ -177,22 +177,23 @@ impl Layer {
             transposed: Matrix::zeros(if has_layer_before { units } else { 0 }, inputs),
             weights,
         };
-        layer.restore_transposed();
+        // Numbers are moved and not computed with, once: any kernel will do.
+        layer.restore_transposed(Kernel::REFERENCE);
         layer
     }
 
     /// Makes the transposed weights those of the weights again.
-    fn restore_transposed(&mut self) {
+    fn restore_transposed(&mut self, kernel: Kernel) {
         for panel in 0..self.weights.panels() {
             for rows in blocks(self.weights.rows()) {
-                self.transpose_block(panel, rows);
+                self.transpose_block(kernel, panel, rows);
             }
         }
     }
 
-    fn transpose_block(&mut self, panel: usize, rows: Range<usize>) {
+    fn transpose_block(&mut self, kernel: Kernel, panel: usize, rows: Range<usize>) {
         if self.transposed.rows() > 0 {
-            self.transposed.transpose_block(&self.weights, panel, rows);
+            self.transposed.transpose_block(kernel, &self.weights, panel, rows);
         }
     }
 
@@ -241,7 +242,7 @@ impl Layer {
         let penalty = means.regularizer.penalize(means.kernel, parameters, gradient);
         let block = Block { parameters, gradient, moments: &mut self.weight_moments, lines };
         let is_finite = means.optimizer.update(means.kernel, step, block);
-        self.transpose_block(panel, rows);
+        self.transpose_block(means.kernel, panel, rows);
         Stepped { penalty, is_finite }
     }
 
@@ -288,6 +289,8 @@ impl Task for Clean<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        self.0.iter_mut().for_each(|line| L::load(line).clean().store(line));
+        for line in self.0 {
+            L::load(line).clean().store(line);
+        }
     }
 }

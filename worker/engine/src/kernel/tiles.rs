@@ -62,14 +62,15 @@ fn tile<L: Lanes, const R: usize, const W: usize>(
     line: usize,
 ) -> usize {
     let width = product.width;
-    let place = |r: usize, w: usize| (row + r) * width + line + w;
-    let mut sums: [[L; W]; R] =
-        std::array::from_fn(|r| std::array::from_fn(|w| L::load(&product.out[place(r, w)])));
+    let mut sums = [[L::splat(0.0); W]; R];
+    for (r, sums) in sums.iter_mut().enumerate() {
+        *sums = load(&product.out[(row + r) * width + line..][..W]);
+    }
     let a = product.a.as_ptr().cast::<f32>();
     let b = product.b.as_ptr();
     for step in 0..product.steps {
         // SAFETY: `Product::check` made sure that the last row and step lie inside a and b.
-        let factors: [L; W] = std::array::from_fn(|w| L::load(unsafe { &*b.add(step * width + line + w) }));
+        let factors: [L; W] = load(unsafe { std::slice::from_raw_parts(b.add(step * width + line), W) });
         for (r, sums) in sums.iter_mut().enumerate() {
             let at = (row + r) * product.row_stride + step * product.step_stride;
             // SAFETY: as above.
@@ -80,11 +81,27 @@ fn tile<L: Lanes, const R: usize, const W: usize>(
         }
     }
     for (r, sums) in sums.into_iter().enumerate() {
-        for (w, sum) in sums.into_iter().enumerate() {
-            sum.store(&mut product.out[place(r, w)]);
-        }
+        store(sums, &mut product.out[(row + r) * width + line..][..W]);
     }
     W
+}
+
+/// Loads `N` lines. A loop and not `array::from_fn`: functions that are given a closure are compiled without this
+/// instruction set, and then each operation in the closure becomes a call.
+#[inline(always)]
+fn load<L: Lanes, const N: usize>(lines: &[Line]) -> [L; N] {
+    let mut all = [L::splat(0.0); N];
+    for (lanes, line) in all.iter_mut().zip(lines) {
+        *lanes = L::load(line);
+    }
+    all
+}
+
+#[inline(always)]
+fn store<L: Lanes, const N: usize>(all: [L; N], lines: &mut [Line]) {
+    for (lanes, line) in all.into_iter().zip(lines) {
+        lanes.store(line);
+    }
 }
 
 /// [`super::Kernel::sum_rows`] as a task.
@@ -109,7 +126,7 @@ impl Task for SumRows<'_> {
 #[inline(always)]
 fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: Lists<'_>) {
     for (list, out) in out.chunks_exact_mut(W).enumerate() {
-        let mut sums: [L; W] = std::array::from_fn(|line| L::load(&out[line]));
+        let mut sums: [L; W] = load(out);
         for entry in lists.entries(list) {
             let value = L::splat(TABLE[entry.value()]);
             for (line, sum) in sums.iter_mut().enumerate() {
@@ -118,9 +135,7 @@ fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: L
                 *sum = value.fma(L::load(row), *sum);
             }
         }
-        for (line, sum) in sums.into_iter().enumerate() {
-            sum.store(&mut out[line]);
-        }
+        store(sums, out);
     }
 }
 
