@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub(crate) mod lanes;
 mod portable;
 mod reference;
@@ -33,6 +35,8 @@ enum Set {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
     #[cfg(test)]
     SplitFma,
     #[cfg(test)]
@@ -94,6 +98,10 @@ impl Kernel {
             "avx2" if avx2::is_available() => Ok(Kernel(Set::Avx2)),
             #[cfg(target_arch = "x86_64")]
             "avx2" => Err(NoKernel::NotOnThisProcessor { name, instructions: "AVX2 and FMA" }),
+            #[cfg(target_arch = "x86_64")]
+            "avx512" if avx512::is_available() => Ok(Kernel(Set::Avx512)),
+            #[cfg(target_arch = "x86_64")]
+            "avx512" => Err(NoKernel::NotOnThisProcessor { name, instructions: "AVX-512F" }),
             known if NAMES.contains(&known) => Err(NoKernel::NotBuilt { name }),
             _ => Err(NoKernel::Unknown { name }),
         }
@@ -106,6 +114,8 @@ impl Kernel {
             Set::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "avx512",
             #[cfg(test)]
             Set::SplitFma => "split fma",
             #[cfg(test)]
@@ -135,6 +145,9 @@ impl Kernel {
             // SAFETY: `by_name` made this kernel, after it had detected AVX2 and FMA.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::run(task) },
+            // SAFETY: `by_name` made this kernel, after it had detected AVX-512F.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::run(task) },
             #[cfg(test)]
             Set::SplitFma => task.run::<wrong::SplitFma>(),
             #[cfg(test)]
