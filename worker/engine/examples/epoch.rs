@@ -1,7 +1,8 @@
 //! Times epochs on synthetic data of MNIST's shape and density: `cargo run --release --example epoch -p gridsweep-engine`.
 //!
 //! Prints one line a net, kernel and kind of data: the least and the median milliseconds of an epoch of 48,000 samples
-//! with its validation pass over 12,000, on one thread. Arguments: kernel names (all but `reference` if there are none).
+//! with its validation pass over 12,000, on one thread. Arguments: names of kernels (all that are not slow if there
+//! are none) and of nets (all if there are none).
 
 use gridsweep_common::choice::{Choices, Value};
 use gridsweep_common::data::{Pick, Validation};
@@ -16,14 +17,17 @@ const SAMPLES: usize = 60_000;
 const INPUTS: usize = 784;
 
 fn main() {
-    let named: Vec<String> = std::env::args().skip(1).collect();
+    let (nets, named): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|name| cases().iter().any(|(net, _)| net == name));
     let kernels: Vec<Kernel> = if named.is_empty() {
-        Kernel::available().into_iter().filter(|kernel| *kernel != Kernel::REFERENCE).collect()
+        Kernel::available().into_iter().filter(|kernel| !kernel.is_slow()).collect()
     } else {
         named.iter().map(|name| Kernel::by_name(name).unwrap_or_else(|error| panic!("{error}"))).collect()
     };
     let (sparse, dense) = (synthetic(0.191), synthetic(1.0));
-    for (name, settings) in cases() {
+    for (name, settings) in
+        cases().into_iter().filter(|(net, _)| nets.is_empty() || nets.iter().any(|n| n == net))
+    {
         let recipe = recipe(&settings);
         for &kernel in &kernels {
             for (kind, data) in [("19 % non-zero", &sparse), ("dense", &dense)] {

@@ -1,9 +1,9 @@
 //! The samples of one step, as the first layer wants them: lists of what is not zero, or rows of numbers.
 
 use crate::dataset::Part;
-use crate::kernel::lanes::{LANES, Line};
-use crate::kernel::sparse::{SparseBatch, SparseRows, TABLE};
-use crate::kernel::{Kernel, Product, RowSums};
+use crate::kernel::lanes::{LANES, Lanes, Line};
+use crate::kernel::sparse::{SparseBatch, SparseRows};
+use crate::kernel::{Kernel, Product, RowSums, Task};
 use crate::matrix::{self, Matrix, PANEL};
 use std::ops::Range;
 
@@ -33,12 +33,12 @@ impl Batch {
     }
 
     /// Gathers these samples.
-    pub(crate) fn gather(&mut self, part: &Part, samples: &[u32], purpose: Use) {
+    pub(crate) fn gather(&mut self, kernel: Kernel, part: &Part, samples: &[u32], purpose: Use) {
         self.labels.clear();
         self.labels.extend(samples.iter().map(|&sample| part.labels[sample as usize]));
         match &part.inputs.sparse {
             Some(rows) => self.gather_lists(rows, samples, purpose),
-            None => self.gather_numbers(part, samples),
+            None => self.gather_numbers(kernel, part, samples),
         }
     }
 
@@ -49,16 +49,14 @@ impl Batch {
         }
     }
 
-    fn gather_numbers(&mut self, part: &Part, samples: &[u32]) {
+    fn gather_numbers(&mut self, kernel: Kernel, part: &Part, samples: &[u32]) {
         self.dense.set_rows(samples.len());
         for panel in 0..self.dense.panels() {
             let (width, columns) = (self.dense.width(panel), self.dense.panel_columns(panel));
             let rows = self.dense.panel_mut(panel).chunks_exact_mut(width);
             for (row, &sample) in rows.zip(samples) {
                 let bytes = &part.inputs.row(sample as usize)[panel * PANEL..][..columns];
-                for (line, bytes) in row.iter_mut().zip(bytes.chunks(LANES)) {
-                    line.0.iter_mut().zip(bytes).for_each(|(x, &byte)| *x = TABLE[usize::from(byte)]);
-                }
+                kernel.run(Numbers { bytes, out: row });
             }
         }
     }
@@ -106,6 +104,26 @@ impl Batch {
             kernel.sum_rows(RowSums { out: gradient, width, rows: deltas, lists });
         } else {
             add_gradient(kernel, &self.dense, inputs, deltas, gradient);
+        }
+    }
+}
+
+/// Writes the numbers that bytes stand for to whole lines. What fills the last line is left as it is.
+struct Numbers<'a> {
+    bytes: &'a [u8],
+    out: &'a mut [Line],
+}
+
+impl Task for Numbers<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (line, bytes) in self.out.iter_mut().zip(self.bytes.chunks(LANES)) {
+            // Plain code, which the compiler makes vectors of whatever the lanes.
+            for (number, &byte) in line.0.iter_mut().zip(bytes) {
+                *number = f32::from(byte) / 255.0;
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 //! The last panel is as wide as it must be, in whole lines of 16; columns beyond the matrix hold what does no harm
 //! (zeros in weights, gradients and deltas). Weights, activations and deltas all have this one layout.
 
-use crate::kernel::Kernel;
-use crate::kernel::lanes::{LANES, Line};
+use crate::kernel::lanes::{LANES, Lanes, Line};
+use crate::kernel::{Kernel, Task};
 use std::ops::Range;
 
 /// Columns of a full panel. Eight AVX2 registers: as much as one row of input reuses (narrower panels measured slower).
@@ -111,17 +111,52 @@ impl Matrix {
         }
     }
 
-    /// Writes the transposed block of `source` (rows of panel `panel`) to where it belongs in this matrix.
-    pub(crate) fn transpose_block(&mut self, source: &Matrix, panel: usize, rows: Range<usize>) {
+    /// Writes the transposed block of `source` (rows of panel `panel`, of one panel here) to where it belongs in this
+    /// matrix.
+    pub(crate) fn transpose_block(
+        &mut self,
+        kernel: Kernel,
+        source: &Matrix,
+        panel: usize,
+        rows: Range<usize>,
+    ) {
         let (width, own_panel) = (source.width(panel), rows.start / PANEL);
         let block = &source.lines[source.range(panel, rows.clone())];
         let own_width = self.width(own_panel);
         let first = panel * PANEL;
         let own = self.range(own_panel, first..first + source.panel_columns(panel));
-        for (column, out) in self.lines[own].chunks_exact_mut(own_width).enumerate() {
-            let (line, lane) = (column / LANES, column % LANES);
-            for (row, source) in block.chunks_exact(width).enumerate() {
-                out[row / LANES].0[row % LANES] = source[line].0[lane];
+        kernel.run(Transpose { source: block, width, out: &mut self.lines[own], out_width: own_width });
+    }
+}
+
+/// Writes the transposed rows of `source` to `out`, sixteen by sixteen numbers at a time.
+struct Transpose<'a> {
+    source: &'a [Line],
+    /// Lines a row of `source`.
+    width: usize,
+    /// As many rows as `source` has columns, or less where its last line is not full.
+    out: &'a mut [Line],
+    /// Lines a row of `out`.
+    out_width: usize,
+}
+
+impl Task for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Transpose { source, width, out, out_width } = self;
+        for row in (0..source.len() / width).step_by(LANES) {
+            for line in 0..width {
+                let mut rows = [L::splat(0.0); LANES];
+                for (numbers, lines) in rows.iter_mut().zip(source[row * width..].chunks_exact(width)) {
+                    *numbers = L::load(&lines[line]);
+                }
+                for (column, numbers) in L::transpose(rows).into_iter().enumerate() {
+                    if let Some(out) = out.get_mut((line * LANES + column) * out_width + row / LANES) {
+                        numbers.store(out);
+                    }
+                }
             }
         }
     }
@@ -172,15 +207,19 @@ mod tests {
                 matrix.set(row, column, (row * 97 + column) as f32);
             }
         }
-        let mut transposed = Matrix::zeros(97, 70);
-        for panel in 0..matrix.panels() {
-            transposed.transpose_block(&matrix, panel, 0..64);
-            transposed.transpose_block(&matrix, panel, 64..70);
-        }
-        for row in 0..70 {
-            for column in 0..97 {
-                assert_eq!(transposed.get(column, row), matrix.get(row, column));
+        for kernel in Kernel::available() {
+            let mut transposed = Matrix::zeros(97, 70);
+            for panel in 0..matrix.panels() {
+                transposed.transpose_block(kernel, &matrix, panel, 0..64);
+                transposed.transpose_block(kernel, &matrix, panel, 64..70);
             }
+            for row in 0..70 {
+                for column in 0..97 {
+                    assert_eq!(transposed.get(column, row), matrix.get(row, column), "{}", kernel.name());
+                }
+            }
+            let beyond = transposed.panel(1).chunks_exact(1).all(|row| row[0].0[6..] == [0.0; 10]);
+            assert!(beyond, "what fills the last line does no harm");
         }
     }
 }

@@ -86,7 +86,8 @@ impl Network {
             for matrix in [&mut layer.weights, &mut layer.biases].into_iter().chain(moments) {
                 from.matrix(matrix)?;
             }
-            layer.restore_transposed();
+            // Numbers are moved and not computed with, once: any kernel will do.
+            layer.restore_transposed(Kernel::REFERENCE);
         }
         Ok(())
     }
@@ -203,22 +204,23 @@ impl Layer {
             transposed: Matrix::zeros(if has_layer_before { units } else { 0 }, inputs),
             weights,
         };
-        layer.restore_transposed();
+        // Numbers are moved and not computed with, once: any kernel will do.
+        layer.restore_transposed(Kernel::REFERENCE);
         layer
     }
 
     /// Makes the transposed weights those of the weights again.
-    fn restore_transposed(&mut self) {
+    fn restore_transposed(&mut self, kernel: Kernel) {
         for panel in 0..self.weights.panels() {
             for rows in blocks(self.weights.rows()) {
-                self.transpose_block(panel, rows);
+                self.transpose_block(kernel, panel, rows);
             }
         }
     }
 
-    fn transpose_block(&mut self, panel: usize, rows: Range<usize>) {
+    fn transpose_block(&mut self, kernel: Kernel, panel: usize, rows: Range<usize>) {
         if self.transposed.rows() > 0 {
-            self.transposed.transpose_block(&self.weights, panel, rows);
+            self.transposed.transpose_block(kernel, &self.weights, panel, rows);
         }
     }
 
@@ -265,7 +267,7 @@ impl Layer {
     fn constrain(&mut self, means: Means<'_>, panel: usize) -> bool {
         let width = self.weights.width(panel);
         let could = means.regularizer.constrain(means.kernel, width, self.weights.panel_mut(panel));
-        blocks(self.weights.rows()).for_each(|rows| self.transpose_block(panel, rows));
+        blocks(self.weights.rows()).for_each(|rows| self.transpose_block(means.kernel, panel, rows));
         could
     }
 
@@ -283,7 +285,7 @@ impl Layer {
         let (of, moments) = (Parameters::Weights, &mut self.weight_moments);
         let block = Block { of, parameters, gradient, moments, lines };
         let is_finite = means.optimizer.update(means.kernel, step, block);
-        self.transpose_block(panel, rows);
+        self.transpose_block(means.kernel, panel, rows);
         Stepped { penalty, is_finite }
     }
 
@@ -331,6 +333,8 @@ impl Task for Clean<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        self.0.iter_mut().for_each(|line| L::load(line).clean().store(line));
+        for line in self.0 {
+            L::load(line).clean().store(line);
+        }
     }
 }

@@ -244,7 +244,7 @@ impl<'a> Training<'a> {
     fn step(&mut self, samples: Range<usize>) -> Result<(), Stopped> {
         let (means, part, place) = (self.means(), self.data.training(), self.place());
         let Training { state, space, order, .. } = self;
-        space.batch.gather(part, &order[samples], Use::Training);
+        space.batch.gather(means.kernel, part, &order[samples], Use::Training);
         state.network.forward(means, part, space, place);
         let loss = differentiate(means.kernel, space);
         check_finite(loss)?;
@@ -286,7 +286,7 @@ impl<'a> Training<'a> {
         let mut score = Score { loss: 0.0, right: 0, samples: samples.len() };
         for samples in samples.chunks(EVALUATION_BATCH) {
             check_interrupted(observer)?;
-            space.batch.gather(part, samples, Use::Evaluation);
+            space.batch.gather(means.kernel, part, samples, Use::Evaluation);
             state.network.evaluate(means, part, space);
             score.add(means.kernel, space);
             each(space.batch.labels(), space.losses.predictions());

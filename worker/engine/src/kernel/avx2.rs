@@ -38,6 +38,7 @@ macro_rules! pairwise {
 impl Lanes for Avx2 {
     // 6 × 2 accumulators, 2 registers of b and 1 of a: 15 of 16.
     const TILE_ROWS: usize = 6;
+    const TILE_LINES: usize = 4;
 
     #[inline(always)]
     fn load(line: &Line) -> Avx2 {
@@ -126,4 +127,45 @@ impl Lanes for Avx2 {
             _mm_cvtss_f32(one)
         }
     }
+    #[inline(always)]
+    fn transpose(rows: [Avx2; 16]) -> [Avx2; 16] {
+        let mut columns = rows;
+        for half in [0, 8] {
+            let (mut left, mut right) = ([rows[0].0; 8], [rows[0].0; 8]);
+            for row in 0..8 {
+                (left[row], right[row]) = (rows[half + row].0, rows[half + row].1);
+            }
+            let (left, right) = (transpose_eight(left), transpose_eight(right));
+            for column in 0..8 {
+                if half == 0 {
+                    (columns[column].0, columns[column + 8].0) = (left[column], right[column]);
+                } else {
+                    (columns[column].1, columns[column + 8].1) = (left[column], right[column]);
+                }
+            }
+        }
+        columns
+    }
+}
+
+/// Exchanges rows and columns of eight by eight numbers: pairs of rows, then fours, then halves of registers.
+#[inline(always)]
+fn transpose_eight(rows: [__m256; 8]) -> [__m256; 8] {
+    let (mut pairs, mut fours, mut columns) = (rows, rows, rows);
+    // SAFETY: called from `run` alone, where AVX2 and FMA are there.
+    unsafe {
+        for i in [0, 2, 4, 6] {
+            pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+            pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+        }
+        for (i, first) in [(0, 0), (2, 1), (4, 4), (6, 5)] {
+            fours[i] = _mm256_shuffle_ps::<0x44>(pairs[first], pairs[first + 2]);
+            fours[i + 1] = _mm256_shuffle_ps::<0xee>(pairs[first], pairs[first + 2]);
+        }
+        for i in 0..4 {
+            columns[i] = _mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]);
+            columns[i + 4] = _mm256_permute2f128_ps::<0x31>(fours[i], fours[i + 4]);
+        }
+    }
+    columns
 }

@@ -22,6 +22,8 @@ impl Line {
 pub(crate) trait Lanes: Copy {
     /// Rows of the dense tile: as many as leave registers for the other operands.
     const TILE_ROWS: usize;
+    /// Lines that the registers hold as sums: a tile of fewer rows is as many lines wide as they allow, one at least.
+    const TILE_LINES: usize;
 
     /// Returns the line's numbers.
     fn load(line: &Line) -> Self;
@@ -51,6 +53,23 @@ pub(crate) trait Lanes: Copy {
     fn split(self) -> (Self, Self);
     /// Returns the sum over the lanes by the fixed tree: lanes 8, then 4, 2 and 1 apart.
     fn sum(self) -> f32;
+
+    /// Returns sixteen lines with rows and columns exchanged.
+    #[inline(always)]
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let (mut lines, mut columns) = ([Line::ZERO; LANES], [rows[0]; LANES]);
+        for (line, row) in lines.iter_mut().zip(rows) {
+            row.store(line);
+        }
+        for (index, column) in columns.iter_mut().enumerate() {
+            let mut line = Line::ZERO;
+            for (number, row) in line.0.iter_mut().zip(&lines) {
+                *number = row.0[index];
+            }
+            *column = Self::load(&line);
+        }
+        columns
+    }
 
     /// Returns the numbers as every store has them: below 2⁻¹²⁶ in magnitude is +0. What is not a number stays so.
     #[inline(always)]

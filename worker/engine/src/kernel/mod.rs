@@ -5,7 +5,10 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub(crate) mod lanes;
+mod portable;
 mod reference;
 mod self_test;
 pub(crate) mod sparse;
@@ -29,16 +32,19 @@ pub struct Kernel(Set);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Set {
     Reference,
+    Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
     #[cfg(test)]
     SplitFma,
     #[cfg(test)]
     Backwards,
 }
 
-/// Names that a kernel has or will have: the ones after `avx2` are reserved.
-const NAMES: [&str; 4] = ["reference", "avx2", "avx512", "portable"];
+/// The kernels' names, the slowest first.
+const NAMES: [&str; 4] = ["reference", "portable", "avx2", "avx512"];
 
 /// Why there is no kernel of a name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -49,7 +55,7 @@ pub enum NoKernel {
         /// What was asked for.
         name: String,
     },
-    /// The name is known, but this program was built without that kernel.
+    /// The name is known, but this program was built for processors without that kernel.
     #[error("kernel {name} is not built into this version")]
     NotBuilt {
         /// What was asked for.
@@ -87,10 +93,15 @@ impl Kernel {
         let name = name.to_owned();
         match name.as_str() {
             "reference" => Ok(Kernel::REFERENCE),
+            "portable" => Ok(Kernel(Set::Portable)),
             #[cfg(target_arch = "x86_64")]
             "avx2" if avx2::is_available() => Ok(Kernel(Set::Avx2)),
             #[cfg(target_arch = "x86_64")]
             "avx2" => Err(NoKernel::NotOnThisProcessor { name, instructions: "AVX2 and FMA" }),
+            #[cfg(target_arch = "x86_64")]
+            "avx512" if avx512::is_available() => Ok(Kernel(Set::Avx512)),
+            #[cfg(target_arch = "x86_64")]
+            "avx512" => Err(NoKernel::NotOnThisProcessor { name, instructions: "AVX-512F" }),
             known if NAMES.contains(&known) => Err(NoKernel::NotBuilt { name }),
             _ => Err(NoKernel::Unknown { name }),
         }
@@ -100,12 +111,25 @@ impl Kernel {
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Reference => "reference",
+            Set::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "avx512",
             #[cfg(test)]
             Set::SplitFma => "split fma",
             #[cfg(test)]
             Set::Backwards => "backwards",
+        }
+    }
+
+    /// Returns whether this kernel is some hundred times slower than what processors can do: the reference, and the
+    /// portable kernel where fused multiply-add is no instruction of every processor (x86).
+    pub fn is_slow(self) -> bool {
+        match self.0 {
+            Set::Reference => true,
+            Set::Portable => portable::IS_SLOW,
+            _ => false,
         }
     }
 
@@ -117,9 +141,13 @@ impl Kernel {
     pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
         match self.0 {
             Set::Reference => task.run::<Plain>(),
+            Set::Portable => portable::run(task),
             // SAFETY: `by_name` made this kernel, after it had detected AVX2 and FMA.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::run(task) },
+            // SAFETY: `by_name` made this kernel, after it had detected AVX-512F.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::run(task) },
             #[cfg(test)]
             Set::SplitFma => task.run::<wrong::SplitFma>(),
             #[cfg(test)]

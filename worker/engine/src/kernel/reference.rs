@@ -21,6 +21,7 @@ impl Plain {
 
 impl Lanes for Plain {
     const TILE_ROWS: usize = 4;
+    const TILE_LINES: usize = 4;
 
     #[inline(always)]
     fn load(line: &Line) -> Plain {

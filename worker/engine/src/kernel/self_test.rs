@@ -26,10 +26,11 @@ type Check = (&'static str, fn(Kernel) -> Vec<Line>);
 /// # Errors
 /// Names the first operation that differs.
 pub fn self_test(kernel: Kernel) -> Result<(), WrongKernel> {
-    let checks: [Check; 4] = [
+    let checks: [Check; 5] = [
         ("dense products", products),
         ("sparse products", row_sums),
         ("elementwise operations", operations),
+        ("transposition", transposition),
         ("functions", functions),
     ];
     for (operation, compute) in checks {
@@ -107,6 +108,30 @@ fn row_sums(kernel: Kernel) -> Vec<Line> {
         all.extend(out);
     }
     all
+}
+
+fn transposition(kernel: Kernel) -> Vec<Line> {
+    kernel.run(Transposition)
+}
+
+struct Transposition;
+
+impl Task for Transposition {
+    type Output = Vec<Line>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Vec<Line> {
+        let numbers = numbers(LANES);
+        let mut rows = [L::splat(0.0); LANES];
+        for (row, line) in rows.iter_mut().zip(&numbers) {
+            *row = L::load(line);
+        }
+        let mut lines = vec![Line::ZERO; LANES];
+        for (line, column) in lines.iter_mut().zip(L::transpose(rows)) {
+            column.store(line);
+        }
+        lines
+    }
 }
 
 fn operations(kernel: Kernel) -> Vec<Line> {

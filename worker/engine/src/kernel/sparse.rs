@@ -123,6 +123,25 @@ impl SparseRows {
     }
 }
 
+/// Asks for entries that are read soon.
+///
+/// The rows of a batch lie anywhere in the data set: all their cache lines at once are some ten times sooner there than
+/// one after the other.
+fn prefetch(entries: &[Entry]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in entries.chunks(CACHE_LINE / size_of::<Entry>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 processor has it, and it reads nothing that the program sees.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = entries;
+}
+
+/// Bytes that a processor fetches at once.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
+
 /// The sparse form of one batch: its samples' lists by segment, and what is not zero in each column.
 #[derive(Default, Debug)]
 pub(crate) struct SparseBatch {
@@ -140,6 +159,7 @@ impl SparseBatch {
     /// Gathers the lists of the samples `order` for the forward pass.
     pub(crate) fn gather(&mut self, rows: &SparseRows, order: &[u32]) {
         self.samples_gathered = order.len();
+        order.iter().for_each(|&row| prefetch(rows.row(row as usize)));
         self.row_ranges.clear();
         for segment in 0..rows.segments {
             self.row_ranges.extend(order.iter().map(|&row| rows.list(row as usize, segment)));

@@ -21,6 +21,7 @@ impl Task for Multiply<'_> {
         let mut row = 0;
         while row + L::TILE_ROWS <= rows {
             match L::TILE_ROWS {
+                8 => strip::<L, 8>(&mut product, row),
                 6 => strip::<L, 6>(&mut product, row),
                 _ => strip::<L, 4>(&mut product, row),
             }
@@ -32,38 +33,74 @@ impl Task for Multiply<'_> {
             2 => strip::<L, 2>(&mut product, row),
             3 => strip::<L, 3>(&mut product, row),
             4 => strip::<L, 4>(&mut product, row),
-            _ => strip::<L, 5>(&mut product, row),
+            5 => strip::<L, 5>(&mut product, row),
+            6 => strip::<L, 6>(&mut product, row),
+            _ => strip::<L, 7>(&mut product, row),
         }
     }
 }
 
-/// Continues `R` rows from `row` on, one line of columns after the other.
+/// Continues `R` rows from `row` on, one tile after the other.
 #[inline(always)]
 fn strip<L: Lanes, const R: usize>(product: &mut Product<'_>, row: usize) {
-    for line in 0..product.width {
-        tile::<L, R>(product, row, line);
+    let mut line = 0;
+    while line < product.width {
+        line += match (L::TILE_LINES / R).min(product.width - line) {
+            0 | 1 => tile::<L, R, 1>(product, row, line),
+            2 => tile::<L, R, 2>(product, row, line),
+            3 => tile::<L, R, 3>(product, row, line),
+            _ => tile::<L, R, 4>(product, row, line),
+        };
     }
 }
 
-/// Continues `R` rows × 16 columns.
+/// Continues `R` rows × `W` lines and returns `W`.
 #[inline(always)]
-fn tile<L: Lanes, const R: usize>(product: &mut Product<'_>, row: usize, line: usize) {
+fn tile<L: Lanes, const R: usize, const W: usize>(
+    product: &mut Product<'_>,
+    row: usize,
+    line: usize,
+) -> usize {
     let width = product.width;
-    let mut sums: [L; R] = std::array::from_fn(|r| L::load(&product.out[(row + r) * width + line]));
+    let mut sums = [[L::splat(0.0); W]; R];
+    for (r, sums) in sums.iter_mut().enumerate() {
+        *sums = load(&product.out[(row + r) * width + line..][..W]);
+    }
     let a = product.a.as_ptr().cast::<f32>();
     let b = product.b.as_ptr();
     for step in 0..product.steps {
         // SAFETY: `Product::check` made sure that the last row and step lie inside a and b.
-        let factors = L::load(unsafe { &*b.add(step * width + line) });
-        for (r, sum) in sums.iter_mut().enumerate() {
+        let factors: [L; W] = load(unsafe { std::slice::from_raw_parts(b.add(step * width + line), W) });
+        for (r, sums) in sums.iter_mut().enumerate() {
             let at = (row + r) * product.row_stride + step * product.step_stride;
             // SAFETY: as above.
-            let value = unsafe { *a.add(at) };
-            *sum = L::splat(value).fma(factors, *sum);
+            let value = L::splat(unsafe { *a.add(at) });
+            for (sum, factors) in sums.iter_mut().zip(factors) {
+                *sum = value.fma(factors, *sum);
+            }
         }
     }
-    for (r, sum) in sums.into_iter().enumerate() {
-        sum.store(&mut product.out[(row + r) * width + line]);
+    for (r, sums) in sums.into_iter().enumerate() {
+        store(sums, &mut product.out[(row + r) * width + line..][..W]);
+    }
+    W
+}
+
+/// Loads `N` lines. A loop and not `array::from_fn`: functions that are given a closure are compiled without this
+/// instruction set, and then each operation in the closure becomes a call.
+#[inline(always)]
+fn load<L: Lanes, const N: usize>(lines: &[Line]) -> [L; N] {
+    let mut all = [L::splat(0.0); N];
+    for (lanes, line) in all.iter_mut().zip(lines) {
+        *lanes = L::load(line);
+    }
+    all
+}
+
+#[inline(always)]
+fn store<L: Lanes, const N: usize>(all: [L; N], lines: &mut [Line]) {
+    for (lanes, line) in all.into_iter().zip(lines) {
+        lanes.store(line);
     }
 }
 
@@ -89,7 +126,7 @@ impl Task for SumRows<'_> {
 #[inline(always)]
 fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: Lists<'_>) {
     for (list, out) in out.chunks_exact_mut(W).enumerate() {
-        let mut sums: [L; W] = std::array::from_fn(|line| L::load(&out[line]));
+        let mut sums: [L; W] = load(out);
         for entry in lists.entries(list) {
             let value = L::splat(TABLE[entry.value()]);
             for (line, sum) in sums.iter_mut().enumerate() {
@@ -98,9 +135,7 @@ fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: L
                 *sum = value.fma(L::load(row), *sum);
             }
         }
-        for (line, sum) in sums.into_iter().enumerate() {
-            sum.store(&mut out[line]);
-        }
+        store(sums, out);
     }
 }
 

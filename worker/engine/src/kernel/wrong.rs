@@ -10,6 +10,7 @@ pub(crate) struct SplitFma(Plain);
 
 impl Lanes for SplitFma {
     const TILE_ROWS: usize = 4;
+    const TILE_LINES: usize = 4;
 
     fn load(line: &Line) -> Self {
         SplitFma(Plain::load(line))

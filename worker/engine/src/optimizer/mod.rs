@@ -111,7 +111,11 @@ impl<const M: usize, R: Rule<M>> Task for Apply<'_, R, M> {
         // x − x is 0 for what is finite, not a number for all else, and stays so in a sum.
         let mut not_finite = L::splat(0.0);
         for (line, parameter) in self.parameters.iter_mut().enumerate() {
-            let moments = std::array::from_fn(|m| L::load(&self.moments[m][line]));
+            // A loop: in the closure of `from_fn` each operation would be a call.
+            let mut moments = [L::splat(0.0); M];
+            for (moment, lines) in moments.iter_mut().zip(&self.moments) {
+                *moment = L::load(&lines[line]);
+            }
             let (next, moments) = self.rule.next(L::load(parameter), L::load(&self.gradient[line]), moments);
             not_finite = not_finite.add(next.sub(next));
             next.clean().store(parameter);

@@ -143,7 +143,7 @@ fn a_training_resumed_at_any_step_has_the_golden_digest() {
 
 #[test]
 fn bytes_that_are_no_checkpoint_of_this_training_are_refused() {
-    let [(_, settings, data), (_, others, other_data), _] = cases();
+    let [(_, settings, data), (_, others, other_data), ..] = cases();
     let (recipe_here, data) = (recipe(&settings), data.make());
     let mut every_step = EveryStep::default();
     let training = || Training::new(&recipe_here, &data, VALIDATION, SEED, Kernel::detect());

@@ -169,7 +169,7 @@ impl Case {
         let (regularizer, dropout) = (&*self.recipe.regularizer, self.dropout);
         let means = Means { kernel: Kernel::detect(), activation, regularizer, optimizer, dropout };
         let part = self.data.training();
-        self.space.batch.gather(part, &SAMPLES, Use::Training);
+        self.space.batch.gather(means.kernel, part, &SAMPLES, Use::Training);
         self.network.forward(means, part, &mut self.space, PLACE);
         let Workspace { batch, layers, losses, .. } = &mut self.space;
         let output = layers.last_mut().expect("there are layers");
