@@ -60,6 +60,12 @@ pub(super) fn wanted_kernel(environment: &Environment) -> Result<Kernel, Command
 /// Chooses what computes. A kernel that differs from the reference in one bit is not used.
 fn kernel(environment: &Environment) -> Result<Kernel, CommandError> {
     let wanted = wanted_kernel(environment)?;
+    if wanted.is_slow() {
+        tracing::warn!(
+            kernel = wanted.name(),
+            "this kernel is slow on this machine: the bits are the same, later"
+        );
+    }
     match self_test(wanted) {
         Ok(()) => Ok(wanted),
         Err(error) => {

@@ -1,6 +1,7 @@
 //! Whatever computes, the bits are the same.
 
 use crate::support::{Place, exports, gridsweep, output};
+use gridsweep_engine::Kernel;
 
 const SWEEP: &str = r#"
 schema = 1
@@ -33,14 +34,15 @@ fn run_with(place: &Place, kernel: &str) -> [String; 2] {
 }
 
 #[test]
-fn the_reference_and_the_fast_kernel_give_the_same_bytes() {
-    if !std::is_x86_feature_detected!("avx2") || !std::is_x86_feature_detected!("fma") {
-        println!("skipped: this processor has no AVX2");
-        return;
-    }
+fn every_kernel_of_this_machine_gives_the_same_bytes() {
     let place = Place::new();
-    let [fast, reference] = ["avx2", "reference"].map(|kernel| run_with(&place, kernel));
-    assert_eq!(fast[0].lines().count(), 12);
-    assert!(fast[0].contains("weights_digest"));
-    assert_eq!(fast, reference);
+    let reference = run_with(&place, Kernel::REFERENCE.name());
+    assert_eq!(reference[0].lines().count(), 12);
+    assert!(reference[0].contains("weights_digest"));
+    let others: Vec<_> =
+        Kernel::available().into_iter().filter(|kernel| *kernel != Kernel::REFERENCE).collect();
+    assert!(!others.is_empty(), "there is the portable one at least");
+    for kernel in others {
+        assert_eq!(run_with(&place, kernel.name()), reference, "{}", kernel.name());
+    }
 }
