@@ -1,7 +1,8 @@
 //! The conversation with the coordinator: hello, leases in, epochs and results out.
 //!
 //! A result is sent again until the coordinator says that it is on disk; when the connection breaks, what waits is
-//! delivered in the next session. What ran is stopped then, and computed again elsewhere, to the same bits.
+//! delivered in the next session. What ran is stopped then, leaves its checkpoint, and goes on under another lease, to the
+//! same bits.
 
 use crate::cache::{DataCache, FetchError};
 use crate::checkpoint::CheckpointFiles;
