@@ -23,6 +23,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 PEERS = {
     "jax": ["with_jax.py"],
+    "keras-tensorflow": ["with_keras.py", "--backend", "tensorflow"],
+    "keras-jax": ["with_keras.py", "--backend", "jax"],
+    "torch": ["with_torch.py"],
+    "torch-compiled": ["with_torch.py", "--compiled"],
+    "sklearn": ["with_sklearn.py"],
 }
 SHARE_LEAST = 0.97
 
