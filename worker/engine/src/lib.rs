@@ -19,6 +19,7 @@ mod math;
 mod matrix;
 mod network;
 mod optimizer;
+mod phase;
 mod random;
 mod recipe;
 mod regularizer;
@@ -34,6 +35,7 @@ pub use catalog::catalogue;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use dataset::{Dataset, DatasetError, SPARSE_BELOW};
 pub use kernel::{Kernel, NoKernel, WrongKernel, self_test};
+pub use phase::{Phase, Probe};
 pub use recipe::{Recipe, RecipeError};
 pub use train::{Interrupted, Observer, Training, train};
 

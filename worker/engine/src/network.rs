@@ -10,6 +10,7 @@ use crate::kernel::{Kernel, Product, Task};
 use crate::mask::{Dropout, Place};
 use crate::matrix::{self, Matrix, PANEL};
 use crate::optimizer::{Block, Optimizer, Parameters, Step};
+use crate::phase::{Phase, Probe};
 use crate::random::{Key, Stream};
 use crate::regularizer::Regularizer;
 use crate::workspace::{LayerSpace, Workspace};
@@ -44,6 +45,7 @@ pub(crate) struct Means<'a> {
     pub(crate) regularizer: &'a dyn Regularizer,
     pub(crate) optimizer: &'a dyn Optimizer,
     pub(crate) dropout: Option<Dropout>,
+    pub(crate) probe: Option<&'a dyn Probe>,
 }
 
 /// What one step of the optimizer gave.
@@ -53,6 +55,15 @@ pub(crate) struct Stepped {
     pub(crate) penalty: f64,
     /// Whether every weight and bias is finite after it.
     pub(crate) is_finite: bool,
+}
+
+impl Means<'_> {
+    /// Tells the probe, if there is one, that a phase begins.
+    pub(crate) fn enter(self, phase: Phase) {
+        if let Some(probe) = self.probe {
+            probe.enter(phase);
+        }
+    }
 }
 
 impl Network {
@@ -94,7 +105,12 @@ impl Network {
 
     /// Computes the logits of the gathered batch as they are in use: without dropout.
     pub(crate) fn evaluate(&self, means: Means<'_>, part: &Part, space: &mut Workspace) {
-        self.forward(Means { dropout: None, ..means }, part, space, Place { epoch: 0, step: 0, layer: 0 });
+        self.forward(
+            Means { dropout: None, probe: None, ..means },
+            part,
+            space,
+            Place { epoch: 0, step: 0, layer: 0 },
+        );
     }
 
     /// Computes the values of all layers for the gathered batch; `place` says which masks drop units.
@@ -103,6 +119,7 @@ impl Network {
         let Workspace { batch, layers, .. } = space;
         let last = self.layers.len() - 1;
         for (index, layer) in self.layers.iter().enumerate() {
+            means.enter(Phase::forward(index));
             let (before, from_here) = layers.split_at_mut(index);
             let here = &mut from_here[0];
             here.values.fill_rows(&layer.biases);
@@ -135,12 +152,14 @@ impl Network {
             let (before, from_here) = layers.split_at_mut(index);
             let deltas = &from_here[0].deltas;
             if let Some(before) = before.last_mut() {
+                means.enter(Phase::Back);
                 layer.send_back(means, deltas, before);
             }
             let inputs = match before.last() {
                 None => Entering::Batch(batch, part),
                 Some(before) => Entering::Values(before.passed_on()),
             };
+            means.enter(Phase::moving(index));
             total.add(layer.step(means, step, inputs, deltas, gradient));
         }
         total

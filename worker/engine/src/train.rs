@@ -8,6 +8,7 @@ use crate::kernel::Kernel;
 use crate::mask::{Dropout, Place};
 use crate::network::{Means, Network};
 use crate::optimizer::Step;
+use crate::phase::{Phase, Probe};
 use crate::random::{Key, Stream};
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
@@ -76,6 +77,7 @@ pub struct Training<'a> {
     recipe: &'a Recipe,
     data: &'a Dataset,
     kernel: Kernel,
+    probe: Option<&'a dyn Probe>,
     dropout: Option<Dropout>,
     shuffle: Key,
     split: Split,
@@ -149,6 +151,7 @@ impl<'a> Training<'a> {
             recipe,
             data,
             kernel,
+            probe: None,
             dropout,
             shuffle: Key::new(seed, Purpose::Shuffle),
             order: split.training.clone(),
@@ -157,6 +160,11 @@ impl<'a> Training<'a> {
             state: State::new(recipe, &shapes, Key::new(seed, Purpose::Init)),
             space: Workspace::new(&shapes, samples_most, dropout.is_some()),
         }
+    }
+
+    /// Tells `probe` of every phase.
+    pub fn probed(self, probe: &'a dyn Probe) -> Training<'a> {
+        Training { probe: Some(probe), ..self }
     }
 
     /// Goes on from a checkpoint of the same trial instead; after an error the training is of no use any more.
@@ -220,7 +228,9 @@ impl<'a> Training<'a> {
             }
             self.step(samples)?;
         }
+        self.means().enter(Phase::Validation);
         let validation = self.score(Held::Validation, observer, |_, _| {})?;
+        self.means().enter(Phase::Between);
         let metrics = self.state.metrics(&validation);
         self.state.finish_epoch(metrics, self.recipe.restore_best);
         Ok(metrics)
@@ -244,12 +254,15 @@ impl<'a> Training<'a> {
     fn step(&mut self, samples: Range<usize>) -> Result<(), Stopped> {
         let (means, part, place) = (self.means(), self.data.training(), self.place());
         let Training { state, space, order, .. } = self;
+        means.enter(Phase::Gather);
         space.batch.gather(means.kernel, part, &order[samples], Use::Training);
         state.network.forward(means, part, space, place);
+        means.enter(Phase::Loss);
         let loss = differentiate(means.kernel, space);
         check_finite(loss)?;
         let step = state.next_step(means);
         let stepped = state.network.step_back(means, step, part, space);
+        means.enter(Phase::Between);
         state.sums.add(space, loss, stepped.penalty);
         state.step += 1;
         check_finite(stepped.penalty)?;
@@ -263,6 +276,7 @@ impl<'a> Training<'a> {
             regularizer: &*self.recipe.regularizer,
             optimizer: &*self.recipe.optimizer,
             dropout: self.dropout,
+            probe: self.probe,
         }
     }
 

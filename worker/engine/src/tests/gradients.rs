@@ -167,7 +167,8 @@ impl Case {
     /// Takes one step and returns the penalty, on the way back with this activation and optimizer.
     fn step(&mut self, activation: &dyn Activation, optimizer: &dyn Optimizer, step: Step) -> f64 {
         let (regularizer, dropout) = (&*self.recipe.regularizer, self.dropout);
-        let means = Means { kernel: Kernel::detect(), activation, regularizer, optimizer, dropout };
+        let means =
+            Means { kernel: Kernel::detect(), activation, regularizer, optimizer, dropout, probe: None };
         let part = self.data.training();
         self.space.batch.gather(means.kernel, part, &SAMPLES, Use::Training);
         self.network.forward(means, part, &mut self.space, PLACE);

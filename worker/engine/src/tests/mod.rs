@@ -4,6 +4,7 @@ mod activations;
 mod golden;
 mod gradients;
 mod kernels;
+mod phases;
 mod recipes;
 mod trainings;
 
