@@ -17,6 +17,8 @@ mod loss;
 mod mask;
 mod math;
 mod matrix;
+#[doc(hidden)]
+pub mod measure;
 mod network;
 mod optimizer;
 mod phase;

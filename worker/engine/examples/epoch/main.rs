@@ -8,10 +8,13 @@
 //! With `--hidden 128-128-64`, `--batch 32`, `--activation tanh`, `--dropout 0.5`, `--l1 0.0001`, `--kernel avx2`,
 //! `--data FOLDER|gaussian|synthetic`, `--epochs 8`: times that training alone, a line an epoch. With `--serve` it
 //! waits after each request for the next (a number of epochs, on a line of stdin), so that it can train in turn with
-//! another: the scripts in `tests/numeric/peers` have the same arguments.
+//! another: the scripts in `tests/numeric/peers` have the same arguments. With `--phases` it prints where the time goes
+//! and the rates of arithmetic, with `--account` what memory and checkpoints it takes, as JSON.
 
+mod account;
 mod clock;
 mod data;
+mod phases;
 mod setting;
 
 use clock::Clock;
@@ -19,7 +22,7 @@ use gridsweep_common::choice::Value;
 use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::seed::SeedKey;
 use gridsweep_engine::{Dataset, Kernel, train};
-use setting::{Arguments, recipe};
+use setting::{Arguments, Mode, recipe};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -33,8 +36,13 @@ fn main() {
 /// Trains with the settings of the command line.
 fn one_training(arguments: &Arguments) {
     let data = data::read(&arguments.data);
-    let clock = if arguments.serves { Clock::served() } else { Clock::printing(arguments.epochs) };
-    measure(&arguments.choices, &data, arguments.kernel, clock);
+    let time = |clock| drop(measure(&arguments.choices, &data, arguments.kernel, clock));
+    match arguments.mode {
+        Mode::Time => time(Clock::printing(arguments.epochs)),
+        Mode::Serve => time(Clock::served()),
+        Mode::Phases => phases::print(arguments, &data),
+        Mode::Account => account::print(arguments, &data),
+    }
 }
 
 /// Prints a line a net, kernel and kind of data.
@@ -46,7 +54,7 @@ fn table(names: Vec<String>) {
     } else {
         kernels.iter().map(|name| Kernel::by_name(name).unwrap_or_else(|error| panic!("{error}"))).collect()
     };
-    let (sparse, dense) = (data::synthetic(0.191), data::synthetic(1.0));
+    let (sparse, dense) = (data::read("synthetic"), data::read("gaussian"));
     for (name, choices) in
         cases().into_iter().filter(|(net, _)| nets.is_empty() || nets.iter().any(|n| n == net))
     {

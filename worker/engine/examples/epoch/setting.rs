@@ -11,14 +11,29 @@ const EPOCHS_MOST: f64 = 1000.0;
 /// What the command line says of one training.
 pub(crate) struct Arguments {
     pub(crate) choices: Vec<(&'static str, Value)>,
+    /// Units of the hidden layers, which are among the choices.
+    pub(crate) hidden: Vec<usize>,
     pub(crate) kernel: Kernel,
     pub(crate) data: String,
     pub(crate) epochs: u32,
-    pub(crate) serves: bool,
+    pub(crate) mode: Mode,
+}
+
+/// What is done with the training.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Its epochs are timed and printed.
+    Time,
+    /// They are timed when asked for.
+    Serve,
+    /// Its phases are timed.
+    Phases,
+    /// Its memory and its checkpoints are measured.
+    Account,
 }
 
 impl Arguments {
-    /// Reads `--name value` pairs and `--serve`.
+    /// Reads `--name value` pairs and the name of a mode.
     pub(crate) fn parse(words: &[String]) -> Arguments {
         let mut values: BTreeMap<&str, &str> = BTreeMap::from([
             ("--hidden", "128-128-64-64-64-64"),
@@ -30,10 +45,10 @@ impl Arguments {
             ("--data", "synthetic"),
             ("--epochs", "8"),
         ]);
-        let (mut serves, mut words) = (false, words.iter());
+        let (mut mode, mut words) = (Mode::Time, words.iter());
         while let Some(word) = words.next() {
-            if word == "--serve" {
-                serves = true;
+            if let Some(named) = Mode::by_name(word) {
+                mode = named;
                 continue;
             }
             let value = values.get_mut(word.as_str()).unwrap_or_else(|| panic!("unknown argument {word}"));
@@ -41,10 +56,22 @@ impl Arguments {
         }
         Arguments {
             choices: choices(&values),
+            hidden: hidden(&values),
             kernel: Kernel::by_name(values["--kernel"]).unwrap_or_else(|error| panic!("{error}")),
             data: values["--data"].to_owned(),
             epochs: number(&values, "--epochs") as u32,
-            serves,
+            mode,
+        }
+    }
+}
+
+impl Mode {
+    fn by_name(word: &str) -> Option<Mode> {
+        match word {
+            "--serve" => Some(Mode::Serve),
+            "--phases" => Some(Mode::Phases),
+            "--account" => Some(Mode::Account),
+            _ => None,
         }
     }
 }
@@ -58,18 +85,28 @@ fn choices(values: &BTreeMap<&str, &str>) -> Vec<(&'static str, Value)> {
         ("activation", Value::from(values["--activation"])),
         ("batch_size", Value::from(number(values, "--batch"))),
     ];
-    // A recipe has one regularizer: where units are dropped there is no penalty, and the peers are told so.
-    match (number(values, "--dropout"), number(values, "--l1")) {
-        (0.0, 0.0) => {}
-        (0.0, coefficient) => {
-            choices.extend([("regularizer", Value::from("l1")), ("coefficient", Value::from(coefficient))]);
-        }
-        (rate, 0.0) => {
-            choices.extend([("regularizer", Value::from("dropout")), ("dropout_rate", Value::from(rate))]);
-        }
-        _ => panic!("a training has one regularizer: with --dropout say --l1 0"),
+    let (rate, coefficient) = (number(values, "--dropout"), number(values, "--l1"));
+    let regularizer = if coefficient > 0.0 {
+        "l1"
+    } else if rate > 0.0 {
+        "dropout"
+    } else {
+        "none"
+    };
+    choices.push(("regularizer", Value::from(regularizer)));
+    if coefficient > 0.0 {
+        choices.push(("coefficient", Value::from(coefficient)));
+    }
+    if rate > 0.0 {
+        choices.push(("dropout_rate", Value::from(rate)));
     }
     choices
+}
+
+fn hidden(values: &BTreeMap<&str, &str>) -> Vec<usize> {
+    let units =
+        |units: &str| units.parse().unwrap_or_else(|_| panic!("--hidden: {units:?} is no number of units"));
+    values["--hidden"].split('-').map(units).collect()
 }
 
 fn number(values: &BTreeMap<&str, &str>, name: &str) -> f64 {
