@@ -2,8 +2,8 @@
 
     python3 tests/numeric/peers/compare.py --peer jax --hidden 512 --rounds 7
 
-The first call makes an environment in target/peers (some GB from PyPI: see requirements.txt; remove the folder to be rid of
-it); --python names another that has what is needed. The engine's example is built by cargo unless --ours names its program.
+The first call makes an environment in target/peers and installs what the peer needs into it (versions in requirements.txt; for
+PyTorch and TensorFlow some GB); remove the folder to be rid of it. --python names another that has what is needed. The engine's example is built by cargo unless --ours names its program.
 
 Both programs load their data and train one epoch that is not counted. Then, in each round, one waits while the other trains
 --epochs epochs, each on core --core alone; who is first changes from round to round. A round's time is the median of its
@@ -21,14 +21,16 @@ import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
+# Name: (script and its arguments, what it needs beside NumPy).
 PEERS = {
-    "jax": ["with_jax.py"],
-    "keras-tensorflow": ["with_keras.py", "--backend", "tensorflow"],
-    "keras-jax": ["with_keras.py", "--backend", "jax"],
-    "torch": ["with_torch.py"],
-    "torch-compiled": ["with_torch.py", "--compiled"],
-    "sklearn": ["with_sklearn.py"],
+    "jax": (["with_jax.py"], ["jax"]),
+    "keras-tensorflow": (["with_keras.py", "--backend", "tensorflow"], ["keras", "tensorflow"]),
+    "keras-jax": (["with_keras.py", "--backend", "jax"], ["keras", "jax"]),
+    "torch": (["with_torch.py"], ["torch"]),
+    "torch-compiled": (["with_torch.py", "--compiled"], ["torch"]),
+    "sklearn": (["with_sklearn.py"], ["scikit-learn"]),
 }
+# An epoch in which a program had its core for less than this is disturbed.
 SHARE_LEAST = 0.97
 
 
@@ -77,19 +79,30 @@ class Trainer:
         self.process.wait(60)
 
 
-def python(given):
-    """Returns the interpreter of an environment with the peers in it, which it makes if there is none."""
+def python(given, needs):
+    """Returns the interpreter of an environment that has what a peer needs; unless one is given it is made, once."""
     if given:
         return given
-    folder = ROOT / "target/peers"
-    interpreter = folder / "bin/python"
-    wanted = (HERE / "requirements.txt").read_text()
-    installed = folder / "installed.txt"
-    if not installed.exists() or installed.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([interpreter, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt"], check=True)
-        installed.write_text(wanted)
+    folder, pins = ROOT / "target/peers", HERE / "requirements.txt"
+    interpreter, installed = folder / "bin/python", folder / "installed.json"
+    # Pins that have changed make a new environment.
+    wanted = {"pins": pins.read_text(), "needs": []}
+    has = json.loads(installed.read_text()) if installed.exists() else {}
+    if has.get("pins") != wanted["pins"]:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        has = wanted
+    missing = [need for need in ["numpy", *needs] if need not in has["needs"]]
+    if missing:
+        print(f"installing {' '.join(missing)} into {folder}", flush=True)
+        subprocess.run([interpreter, "-m", "pip", "install", "-q", "-c", pins, *missing], check=True)
+        installed.write_text(json.dumps({**has, "needs": has["needs"] + missing}))
     return interpreter
+
+
+def peer_command(name, given, choices):
+    """Returns the command line of a peer with these choices."""
+    (script, *own), needs = PEERS[name]
+    return [python(given, needs), HERE / script, *choices, *own]
 
 
 def ours(given):
@@ -109,7 +122,7 @@ def rounds(left, right, count, epochs):
         yield times[0], times[1]
 
 
-def compare(left, right, count, epochs, show=print):
+def compare(left, right, count, epochs, show=print, names=("ours", "peer")):
     """Returns the ratios right / left of all rounds, as wall and as processor time, and how many rounds were disturbed."""
     wall, cpu, disturbed = [], [], 0
     for ours, peer in rounds(left, right, count, epochs):
@@ -118,7 +131,7 @@ def compare(left, right, count, epochs, show=print):
         wall.append(peer.wall_ms / ours.wall_ms)
         cpu.append(peer.processor_ms() / ours.processor_ms())
         show(
-            f"{mark} ours {ours.wall_ms:8.1f} ms ({ours.share:4.0%})  peer {peer.wall_ms:8.1f} ms ({peer.share:4.0%})"
+            f"{mark} {names[0]} {ours.wall_ms:8.1f} ms ({ours.share:4.0%})  {names[1]} {peer.wall_ms:8.1f} ms ({peer.share:4.0%})"
             f"  ratio {wall[-1]:6.3f}  by processor time {cpu[-1]:6.3f}"
         )
     return wall, cpu, disturbed
@@ -142,9 +155,8 @@ def main():
     arguments, both = parser.parse_known_args()
     both = [*both, "--data", arguments.data]
     kernel = ["--kernel", arguments.kernel] if arguments.kernel else []
-    script, *own = PEERS[arguments.peer]
     left = Trainer([ours(arguments.ours), *both, *kernel], arguments.core)
-    right = Trainer([python(arguments.python), HERE / script, *both, *own], arguments.core)
+    right = Trainer(peer_command(arguments.peer, arguments.python, both), arguments.core)
     print(f"{arguments.peer} / ours on core {arguments.core}: {' '.join(both)}")
     wall, cpu, disturbed = compare(left, right, arguments.rounds, arguments.epochs)
     left.close()

@@ -43,7 +43,7 @@ def beside(peer, choices=(), data=None, epochs=3):
 
 def against(choices):
     """Our time with some choices over our time without."""
-    return lambda bench: bench.ratios(bench.ours(), bench.ours(choices), 3)
+    return lambda bench: bench.ratios(bench.ours(), bench.ours(choices), 3, ("without", "with"))
 
 
 ROWS = {
@@ -90,14 +90,12 @@ class Bench:
         return compare.Trainer([self.program, *choices, "--data", data], self.core if core is None else core)
 
     def peer(self, name, choices, data):
-        script, *own = compare.PEERS[name]
-        interpreter = compare.python(self.arguments.python)
-        command = [interpreter, compare.HERE / script, *choices, *own, "--data", data or self.arguments.data]
-        return compare.Trainer(command, self.core)
+        choices = [*choices, "--data", data or self.arguments.data]
+        return compare.Trainer(compare.peer_command(name, self.arguments.python, choices), self.core)
 
-    def ratios(self, left, right, epochs):
+    def ratios(self, left, right, epochs, names=("ours", "peer")):
         """Returns the ratios of wall times, right / left."""
-        wall, _, disturbed = compare.compare(left, right, self.arguments.rounds, epochs, self.show)
+        wall, _, disturbed = compare.compare(left, right, self.arguments.rounds, epochs, self.show, names)
         left.close()
         right.close()
         return wall, disturbed
@@ -173,9 +171,8 @@ def commit():
 
 def machine():
     text = pathlib.Path("/proc/cpuinfo").read_text()
-    fields = dict(line.split("\t: ", 1) for line in text.splitlines() if "\t: " in line)
-    names = [fields.get(name, "?").strip() for name in ("model name", "cpu family\t", "model\t\t")]
-    return "{}, family {}, model {}".format(*names)
+    fields = dict(map(str.strip, line.split(":", 1)) for line in text.splitlines() if ":" in line)
+    return "{}, family {}, model {}".format(*(fields.get(name, "?") for name in ("model name", "cpu family", "model")))
 
 
 def main():
