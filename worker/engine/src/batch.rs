@@ -3,7 +3,7 @@
 use crate::dataset::Part;
 use crate::kernel::lanes::{LANES, Lanes, Line};
 use crate::kernel::sparse::{SparseBatch, SparseRows};
-use crate::kernel::{Kernel, Product, RowSums, Task};
+use crate::kernel::{Kernel, PairSums, Product, RowSums, Task};
 use crate::matrix::{self, Matrix, PANEL};
 use std::ops::Range;
 
@@ -82,28 +82,31 @@ impl Batch {
     fn multiply_lists(&self, kernel: Kernel, rows: &SparseRows, weights: &Matrix, out: &mut Matrix) {
         for panel in 0..out.panels() {
             let width = out.width(panel);
-            for lists in self.sparse.by_sample(rows) {
-                let out = out.panel_mut(panel);
-                kernel.sum_rows(RowSums { out, width, rows: weights.panel(panel), lists });
+            for (columns, lists) in self.sparse.by_segment(rows) {
+                let rows = &weights.panel(panel)[columns.start * width..columns.end * width];
+                kernel.sum_rows(RowSums { out: out.panel_mut(panel), width, rows, lists });
             }
         }
     }
 
-    /// Continues `gradient`, rows `inputs` of one panel, by the sum over the samples of input × delta.
+    /// Continues `gradient`, rows `inputs` of one panel, `width` lines each, by the sum over the samples of
+    /// input × delta. There is room for an even number of rows; what is not asked for has no meaning then.
     pub(crate) fn add_gradient(
         &self,
         kernel: Kernel,
         part: &Part,
         inputs: Range<usize>,
+        width: usize,
         deltas: &[Line],
         gradient: &mut [Line],
     ) {
-        let width = gradient.len() / inputs.len();
-        if part.inputs.sparse.is_some() {
-            let lists = self.sparse.by_column().part(inputs);
-            kernel.sum_rows(RowSums { out: gradient, width, rows: deltas, lists });
-        } else {
-            add_gradient(kernel, &self.dense, inputs, deltas, gradient);
+        if part.inputs.sparse.is_none() {
+            return add_gradient(kernel, &self.dense, inputs, width, deltas, gradient);
+        }
+        let out = &mut gradient[..inputs.len().next_multiple_of(2) * width];
+        for (samples, lists) in self.sparse.by_pair(inputs) {
+            let rows = &deltas[samples.start * width..samples.end * width];
+            kernel.sum_pairs(PairSums { out, width, rows, lists });
         }
     }
 }
@@ -128,19 +131,20 @@ impl Task for Numbers<'_> {
     }
 }
 
-/// Continues `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, by the sum over the
-/// samples, in their order, of value × delta.
+/// Continues `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, `width` lines each, by
+/// the sum over the samples, in their order, of value × delta.
 pub(crate) fn add_gradient(
     kernel: Kernel,
     values: &Matrix,
     inputs: Range<usize>,
+    width: usize,
     deltas: &[Line],
     gradient: &mut [Line],
 ) {
     let panel = inputs.start / PANEL;
     kernel.multiply(Product {
-        width: gradient.len() / inputs.len(),
-        out: gradient,
+        width,
+        out: &mut gradient[..inputs.len() * width],
         a: values.panel(panel),
         row_stride: 1,
         step_stride: values.width(panel) * LANES,

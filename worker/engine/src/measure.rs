@@ -114,9 +114,10 @@ impl<'a> Pieces<'a> {
     pub fn gradient_first(&mut self) {
         let start = self.first.rows() / 2 / PANEL * PANEL;
         let inputs = start..self.first.rows().min(start + PANEL);
-        let gradient = &mut self.gradient[..inputs.len() * self.deltas.width(0)];
+        let width = self.deltas.width(0);
+        let gradient = &mut self.gradient[..PANEL * width];
         gradient.fill(Line::ZERO);
-        self.batch.add_gradient(self.kernel, self.part, inputs, self.deltas.panel(0), gradient);
+        self.batch.add_gradient(self.kernel, self.part, inputs, width, self.deltas.panel(0), gradient);
     }
 
     /// Multiplies deltas by the other layer's weights.

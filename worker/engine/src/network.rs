@@ -204,11 +204,19 @@ enum Entering<'a> {
 }
 
 impl Entering<'_> {
-    /// Continues `gradient`, rows `inputs` of a panel of weights, by the sum over the samples of input × delta.
-    fn add_gradient(&self, kernel: Kernel, inputs: Range<usize>, deltas: &[Line], gradient: &mut [Line]) {
+    /// Continues `gradient`, rows `inputs` of a panel of weights, `width` lines each, by the sum over the samples of
+    /// input × delta.
+    fn add_gradient(
+        &self,
+        kernel: Kernel,
+        inputs: Range<usize>,
+        width: usize,
+        deltas: &[Line],
+        gradient: &mut [Line],
+    ) {
         match self {
-            Entering::Batch(batch, part) => batch.add_gradient(kernel, part, inputs, deltas, gradient),
-            Entering::Values(values) => batch::add_gradient(kernel, values, inputs, deltas, gradient),
+            Entering::Batch(batch, part) => batch.add_gradient(kernel, part, inputs, width, deltas, gradient),
+            Entering::Values(values) => batch::add_gradient(kernel, values, inputs, width, deltas, gradient),
         }
     }
 }
@@ -269,9 +277,10 @@ impl Layer {
         let mut total = Stepped { penalty: 0.0, is_finite: true };
         for panel in 0..self.weights.panels() {
             for rows in blocks(self.weights.rows()) {
-                let gradient = &mut gradient[..rows.len() * self.weights.width(panel)];
+                let width = self.weights.width(panel);
                 gradient.fill(Line::ZERO);
-                inputs.add_gradient(means.kernel, rows.clone(), deltas.panel(panel), gradient);
+                inputs.add_gradient(means.kernel, rows.clone(), width, deltas.panel(panel), gradient);
+                let gradient = &mut gradient[..rows.len() * width];
                 total.add(self.step_block(means, step, panel, rows, gradient));
             }
             if means.regularizer.is_constraint() {
