@@ -5,8 +5,8 @@
     python3 tests/numeric/peers/table.py --list
 
 A ratio is the median over --rounds rounds of what compare.py measures in each, with its least and greatest. Rows of the engine
-beside itself (tanh beside relu) are measured the same way. "disturbed" counts rounds in which a program had less than 97 % of its
-core: with many of them measure again on an idle machine.
+beside itself (tanh beside relu) are measured the same way. "disturbed" counts rounds in which something else had more than
+3 % of the core: with any, the ratio of the processor times is worth more, and another measurement on an idle machine most.
 """
 
 import argparse
@@ -29,7 +29,7 @@ class Row:
     what: str
     must: float
     goal: float
-    # Returns the figures of the rounds and how many of these were disturbed.
+    # Returns the figures of the rounds, how many of these were disturbed, and of a ratio the median by processor time.
     measure: object
     # Whether less is better.
     is_limit: bool = False
@@ -95,10 +95,10 @@ class Bench:
 
     def ratios(self, left, right, epochs, names=("ours", "peer")):
         """Returns the ratios of wall times, right / left."""
-        wall, _, disturbed = compare.compare(left, right, self.arguments.rounds, epochs, self.show, names)
+        wall, cpu, disturbed = compare.compare(left, right, self.arguments.rounds, epochs, self.show, names)
         left.close()
         right.close()
-        return wall, disturbed
+        return wall, disturbed, statistics.median(cpu)
 
     def two_cores(self, epochs=3):
         """Returns the speed that each of two trials keeps when both train, each round's mean over the cores."""
@@ -110,7 +110,7 @@ class Bench:
                 trainer.ask(epochs)
             both = [trainer.answer(epochs) for trainer in trainers]
             kept.append(statistics.mean(one.wall_ms / two.wall_ms for one, two in zip(alone, both)))
-            mark = "!" if min(time.share for time in alone + both) < compare.SHARE_LEAST else " "
+            mark = "!" if max(time.others for time in alone + both) > compare.OTHERS_MOST else " "
             disturbed += mark == "!"
             times = lambda of: " ".join(f"{time.wall_ms:7.1f} ms ({time.share:4.0%})" for time in of)
             self.show(f"{mark} alone {times(alone)}  together {times(both)}  kept {kept[-1]:.3f}")
@@ -147,7 +147,7 @@ def verdict(row, median):
     return "goal" if reached(row.goal) else "must" if reached(row.must) else "MISSED"
 
 
-def line(row, figures, disturbed):
+def line(row, figures, disturbed, by_processor=None):
     bound = lambda value: "" if value is None else f"{'≤ ' if row.is_limit else '≥ '}{value:g} {row.unit}"
     median = statistics.median(figures)
     span = f"{min(figures):.3g}–{max(figures):.3g}"
@@ -159,6 +159,7 @@ def line(row, figures, disturbed):
         span,
         f"{len(figures)}",
         f"{disturbed}",
+        f"{by_processor:.3g} {row.unit}" if by_processor else "",
         verdict(row, median),
     ]
     return f"| {' | '.join(cells)} |"
@@ -196,7 +197,7 @@ def main():
         bench.show(f"{name}: {rows[name].what}")
         lines.append(line(rows[name], *rows[name].measure(bench)))
     print(f"\n{machine()}; commit {commit()}; core {arguments.core}\n")
-    print("| | must | goal | measured | least–greatest | rounds | disturbed | |\n|---|---|---|---|---|---|---|---|")
+    print("| | must | goal | measured | least–greatest | rounds | disturbed | by processor time | |\n|---|---|---|---|---|---|---|---|---|")
     print("\n".join(lines))
 
 
