@@ -76,6 +76,8 @@ pub(super) fn activation(name: &str) -> fn(f64) -> f64 {
 fn penalty(name: &str) -> fn(f64) -> f64 {
     match name {
         "none" | "dropout" => |_| 0.0,
+        // Its penalty is no part of the gradient that the optimizer is given, see `penalty_in_gradient`.
+        "proximal_l1" => |w| 0.01 * w.abs(),
         // The bound of the settings is beyond the weights of these tests.
         "max_norm" => |_| 0.0,
         "l1" => |w| 0.01 * w.abs(),
@@ -83,6 +85,11 @@ fn penalty(name: &str) -> fn(f64) -> f64 {
         "elastic_net" => |w| 0.01 * w.abs() + 0.02 * w * w,
         other => panic!("give the formula of {other} in f64 here: gradients are checked against it"),
     }
+}
+
+/// The part of the penalty that the gradient knows of.
+fn penalty_in_gradient(name: &str) -> fn(f64) -> f64 {
+    if name == "proximal_l1" { |_| 0.0 } else { penalty(name) }
 }
 
 fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
@@ -245,7 +252,8 @@ fn gradients_are_finite_differences_in_every_activation_and_regularizer() {
         for regularizer in names("regularizer") {
             let recipe = settings(&name, &regularizer, "sgd");
             let backwards = recipe.activation.clone();
-            let worst = worst_error(recipe, &*backwards, activation(&name), penalty(&regularizer));
+            let penalty = penalty_in_gradient(&regularizer);
+            let worst = worst_error(recipe, &*backwards, activation(&name), penalty);
             assert!(worst < TOLERANCE, "{name}, {regularizer}: {worst:e}");
         }
     }
@@ -336,5 +344,24 @@ fn the_penalty_is_that_of_the_weights_before_the_step() {
         let expected: f64 = weights.into_iter().map(penalty(&name)).sum();
         let found = case.step(&*forwards, &*rule, rule.step(0.1, &[]));
         assert!((found - expected).abs() <= 1e-6 * expected, "{name}: {found} {expected}");
+    }
+}
+
+#[test]
+fn proximal_steps_leave_exact_zeros_and_the_gradient_of_l1_does_not() {
+    for optimizer in names("optimizer.kind") {
+        let zeros = |regularizer: &str| {
+            let recipe = settings("tanh", regularizer, &optimizer);
+            let (forwards, rule) = (recipe.activation.clone(), recipe.optimizer.clone());
+            let (mut case, mut powers) = (Case::new(recipe, rule.moments()), rule.powers());
+            for _ in 0..1000 {
+                rule.advance(&mut powers);
+                case.step(&*forwards, &*rule, rule.step(0.03, &powers));
+            }
+            let weights = case.network.layers.iter().flat_map(|layer| rows(&layer.weights).concat());
+            weights.filter(|weight| weight.to_bits() == 0).count()
+        };
+        assert_eq!(zeros("l1"), 0, "{optimizer}");
+        assert!(zeros("proximal_l1") >= 10, "{optimizer}: {}", zeros("proximal_l1"));
     }
 }
