@@ -19,6 +19,7 @@ mod math;
 mod matrix;
 mod network;
 mod optimizer;
+mod plateau;
 mod random;
 mod recipe;
 mod regularizer;
