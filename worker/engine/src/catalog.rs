@@ -33,29 +33,29 @@ pub fn catalogue() -> Catalogue {
             None,
             "Units of the hidden layers, from the input on; an empty list is softmax regression.",
         ),
-        family_setting("activation", &activation::ALL, "relu", "The function after each hidden layer."),
-        family_setting("regularizer", &regularizer::ALL, "none", "What keeps the weights small or few."),
+        family_setting("activation", activation::ALL, "relu", "The function after each hidden layer."),
+        family_setting("regularizer", regularizer::ALL, "none", "What keeps the weights small or few."),
     ];
-    settings.extend(own_settings("regularizer", &regularizer::ALL));
-    settings.push(family_setting("initializer", &init::ALL, "glorot_uniform", "Where the weights begin."));
-    settings.push(family_setting("optimizer.kind", &optimizer::ALL, "adam", "How the weights move."));
-    settings.extend(own_settings("optimizer.kind", &optimizer::ALL));
+    settings.extend(own_settings("regularizer", regularizer::ALL));
+    settings.push(family_setting("initializer", init::ALL, "glorot_uniform", "Where the weights begin."));
+    settings.push(family_setting("optimizer.kind", optimizer::ALL, "adam", "How the weights move."));
+    settings.extend(own_settings("optimizer.kind", optimizer::ALL));
     settings.extend(course_settings());
     settings.push(Setting {
         default: None,
-        ..family_setting("schedule.kind", &schedule::ALL, "", "What the learning rate is in each epoch.")
+        ..family_setting("schedule.kind", schedule::ALL, "", "What the learning rate is in each epoch.")
     });
-    settings.extend(own_settings("schedule.kind", &schedule::ALL));
+    settings.extend(own_settings("schedule.kind", schedule::ALL));
     settings.extend(plateau_settings());
     Catalogue {
         settings,
         optional_tables: ["schedule", "reduce_learning_rate", "early_stop"].map(str::to_owned).to_vec(),
         families: [
-            families("activation", &activation::ALL),
-            families("regularizer", &regularizer::ALL),
-            families("initializer", &init::ALL),
-            families("optimizer.kind", &optimizer::ALL),
-            families("schedule.kind", &schedule::ALL),
+            families("activation", activation::ALL),
+            families("regularizer", regularizer::ALL),
+            families("initializer", init::ALL),
+            families("optimizer.kind", optimizer::ALL),
+            families("schedule.kind", schedule::ALL),
         ]
         .concat(),
     }

@@ -85,10 +85,10 @@ impl Recipe {
         let reader = Reader { choices };
         Ok(Recipe {
             hidden: reader.sizes("hidden")?,
-            activation: build(&reader, "activation", &activation::ALL)?,
-            regularizer: build(&reader, "regularizer", &regularizer::ALL)?,
-            initializer: build(&reader, "initializer", &init::ALL)?,
-            optimizer: build(&reader, "optimizer.kind", &optimizer::ALL)?,
+            activation: build(&reader, "activation", activation::ALL)?,
+            regularizer: build(&reader, "regularizer", regularizer::ALL)?,
+            initializer: build(&reader, "initializer", init::ALL)?,
+            optimizer: build(&reader, "optimizer.kind", optimizer::ALL)?,
             learning_rate: reader.number("optimizer.learning_rate")?,
             batch_size: reader.whole("batch_size")? as usize,
             epochs: reader.whole("epochs")?,
@@ -223,7 +223,7 @@ impl Reader<'_> {
         if self.choices.get("schedule.kind").is_none() {
             return Ok(schedule::none());
         }
-        build(self, "schedule.kind", &schedule::ALL)
+        build(self, "schedule.kind", schedule::ALL)
     }
 
     fn reduce_learning_rate(&self) -> Result<Option<ReduceLearningRate>, RecipeError> {

@@ -24,7 +24,12 @@ pub(super) fn settings() -> Vec<Setting> {
     vec![
         learning_rate(),
         setting("optimizer.beta1", share(), Some(Value::from(0.9)), "How much of the mean gradient is kept."),
-        setting("optimizer.beta2", share(), Some(Value::from(0.999)), "How much of the mean square is kept."),
+        setting(
+            "optimizer.beta2",
+            share(),
+            Some(Value::from(0.999)),
+            "How much is kept of what tells the size of the gradients, such as their mean square.",
+        ),
         epsilon(),
     ]
 }

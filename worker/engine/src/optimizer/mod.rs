@@ -17,8 +17,15 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 /// Every optimizer, in the order in which people read them.
-pub(crate) const ALL: [Family<dyn Optimizer>; 6] =
-    [adam::FAMILY, sgd::FAMILY, adamw::FAMILY, nadam::FAMILY, rmsprop::FAMILY, adagrad::FAMILY];
+pub(crate) const ALL: &[Family<dyn Optimizer>] = &[
+    // One a line, so that a new one is a line.
+    adam::FAMILY,
+    sgd::FAMILY,
+    adamw::FAMILY,
+    nadam::FAMILY,
+    rmsprop::FAMILY,
+    adagrad::FAMILY,
+];
 
 /// An optimizer's settings and its rule for blocks of parameters. Its state (moments, running products) is the
 /// training's, so that it can be saved.
@@ -170,11 +177,11 @@ fn learning_rate() -> Setting {
     )
 }
 
-/// What the optimizers with a mean square share. As an f32 it must not vanish: 0 / 0 would make a weight that never had
+/// What the optimizers that divide by the size of the gradients share. As an f32 it must not vanish: 0 / 0 would make a weight that never had
 /// a gradient not a number.
 fn epsilon() -> Setting {
     let kind = number_between(Some((1e-30, true)), Some((1.0, true)));
-    let description = "What keeps the divisor, a root of squared gradients, away from 0.";
+    let description = "What keeps the divisor, which is of the size of the gradients, away from 0.";
     setting("optimizer.epsilon", kind, Some(Value::from(1e-7)), description)
 }
 

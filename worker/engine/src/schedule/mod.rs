@@ -15,7 +15,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Every schedule, in the order in which people read them.
-pub(crate) const ALL: [Family<dyn Schedule>; 3] = [constant::FAMILY, step::FAMILY, cosine::FAMILY];
+pub(crate) const ALL: &[Family<dyn Schedule>] = &[
+    // One a line, so that a new one is a line.
+    constant::FAMILY,
+    step::FAMILY,
+    cosine::FAMILY,
+];
 
 /// What multiplies the learning rate, epoch by epoch.
 pub(crate) trait Schedule: Debug + Send + Sync {

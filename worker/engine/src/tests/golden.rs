@@ -71,25 +71,29 @@ fn cases() -> [Case; 6] {
             ],
             Synthetic::DENSE,
         ),
-        (
-            "elu, proximal l1, momentum, cosine with warm-up and plateau, lists",
-            vec![
-                two_layers(),
-                ("activation", Value::from("elu")),
-                ("regularizer", Value::from("proximal_l1")),
-                ("coefficient", Value::from(1e-3)),
-                ("optimizer.kind", Value::from("sgd")),
-                ("optimizer.learning_rate", Value::from(0.05)),
-                ("optimizer.momentum", Value::from(0.9)),
-                ("epochs", Value::from(5.0)),
-                ("schedule.kind", Value::from("cosine")),
-                ("schedule.warm_up_epochs", Value::from(2.0)),
-                ("reduce_learning_rate.patience", Value::from(1.0)),
-                ("reduce_learning_rate.min_delta", Value::from(0.5)),
-            ],
-            Synthetic::SPARSE,
-        ),
+        scheduled(),
     ]
+}
+
+fn scheduled() -> Case {
+    (
+        "elu, proximal l1, momentum, cosine with warm-up and plateau, lists",
+        vec![
+            ("hidden", Value::from(vec![97.0, 20.0])),
+            ("activation", Value::from("elu")),
+            ("regularizer", Value::from("proximal_l1")),
+            ("coefficient", Value::from(1e-3)),
+            ("optimizer.kind", Value::from("sgd")),
+            ("optimizer.learning_rate", Value::from(0.05)),
+            ("optimizer.momentum", Value::from(0.9)),
+            ("epochs", Value::from(5.0)),
+            ("schedule.kind", Value::from("cosine")),
+            ("schedule.warm_up_epochs", Value::from(2.0)),
+            ("reduce_learning_rate.patience", Value::from(1.0)),
+            ("reduce_learning_rate.min_delta", Value::from(0.5)),
+        ],
+        Synthetic::SPARSE,
+    )
 }
 
 /// The outcomes' digests, in the order of the cases.
