@@ -2,6 +2,7 @@
 
 mod adagrad;
 mod adam;
+mod adamax;
 mod adamw;
 mod nadam;
 mod rmsprop;
@@ -25,6 +26,7 @@ pub(crate) const ALL: &[Family<dyn Optimizer>] = &[
     nadam::FAMILY,
     rmsprop::FAMILY,
     adagrad::FAMILY,
+    adamax::FAMILY,
 ];
 
 /// An optimizer's settings and its rule for blocks of parameters. Its state (moments, running products) is the
