@@ -149,12 +149,14 @@ impl Exact {
 }
 
 /// A network before its first step, and all that the step needs.
-struct Case {
+pub(super) struct Case {
     recipe: Recipe,
     data: Dataset,
     dropout: Option<Dropout>,
-    network: Network,
-    space: Workspace,
+    pub(super) network: Network,
+    pub(super) space: Workspace,
+    /// Those of the step to come.
+    pub(super) samples: Vec<u32>,
 }
 
 impl Case {
@@ -165,23 +167,36 @@ impl Case {
             // Not zero, so that relu units are away from their corner.
             (0..layer.biases.columns()).for_each(|unit| layer.biases.set(0, unit, 0.1 + 0.03 * index as f32));
         }
-        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), key(Purpose::Dropout));
         let data = Synthetic { samples: 10, inputs: 9, classes: 3, density: 0.35 }.make();
-        let space = Workspace::new(&SHAPES, SAMPLES.len(), dropout.is_some());
-        Case { recipe, data, dropout, network, space }
+        Case::of(recipe, data, network, SAMPLES.to_vec())
     }
 
-    /// Takes one step and returns the penalty, on the way back with this activation and optimizer.
-    fn step(&mut self, activation: &dyn Activation, optimizer: &dyn Optimizer, step: Step) -> f64 {
+    /// The network may take steps of as many samples as there are here.
+    pub(super) fn of(recipe: Recipe, data: Dataset, network: Network, samples: Vec<u32>) -> Case {
+        let shapes: Vec<_> = network.layers.iter().map(|l| (l.weights.rows(), l.weights.columns())).collect();
+        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), Key::new(SEED, Purpose::Dropout));
+        let space = Workspace::new(&shapes, samples.len(), dropout.is_some());
+        Case { recipe, data, dropout, network, space, samples }
+    }
+
+    /// Takes one step and returns the sum of the losses and the penalty, on the way back with this activation and
+    /// optimizer.
+    pub(super) fn step(
+        &mut self,
+        activation: &dyn Activation,
+        optimizer: &dyn Optimizer,
+        step: Step,
+    ) -> (f64, f64) {
         let (regularizer, dropout) = (&*self.recipe.regularizer, self.dropout);
         let means = Means { kernel: Kernel::detect(), activation, regularizer, optimizer, dropout };
         let part = self.data.training();
-        self.space.batch.gather(means.kernel, part, &SAMPLES, Use::Training);
+        self.space.batch.gather(means.kernel, part, &self.samples, Use::Training);
         self.network.forward(means, part, &mut self.space, PLACE);
         let Workspace { batch, layers, losses, .. } = &mut self.space;
         let output = layers.last_mut().expect("there are layers");
-        Losses::differentiate(losses, means.kernel, &output.values, batch.labels(), &mut output.deltas);
-        self.network.step_back(means, step, part, &mut self.space).penalty
+        let loss =
+            Losses::differentiate(losses, means.kernel, &output.values, batch.labels(), &mut output.deltas);
+        (f64::from(loss), self.network.step_back(means, step, part, &mut self.space).penalty)
     }
 
     /// Returns the same network in `f64`, with the masks of the step that was taken.
@@ -342,7 +357,7 @@ fn the_penalty_is_that_of_the_weights_before_the_step() {
         let mut case = Case::new(recipe, rule.moments());
         let weights: Vec<f64> = case.network.layers.iter().flat_map(|l| rows(&l.weights).concat()).collect();
         let expected: f64 = weights.into_iter().map(penalty(&name)).sum();
-        let found = case.step(&*forwards, &*rule, rule.step(0.1, &[]));
+        let (_, found) = case.step(&*forwards, &*rule, rule.step(0.1, &[]));
         assert!((found - expected).abs() <= 1e-6 * expected, "{name}: {found} {expected}");
     }
 }

@@ -6,6 +6,7 @@ mod gradients;
 mod kernels;
 mod recipes;
 mod trainings;
+mod trajectories;
 
 use crate::kernel::Kernel;
 use crate::random::{Key, Stream};
