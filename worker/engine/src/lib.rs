@@ -22,6 +22,7 @@ pub mod measure;
 mod network;
 mod optimizer;
 mod phase;
+mod plateau;
 mod random;
 mod recipe;
 mod regularizer;

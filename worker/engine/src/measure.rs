@@ -139,7 +139,7 @@ impl<'a> Pieces<'a> {
         let parameters = &mut self.first.lines_mut()[lines.clone()];
         self.recipe.regularizer.penalize(self.kernel, parameters, gradient);
         let (of, moments) = (Parameters::Weights, &mut self.first_moments[..]);
-        let block = Block { of, parameters, gradient, moments, lines };
+        let block = Block { of, parameters, gradient, moments, lines, shrink: 0.0 };
         self.recipe.optimizer.update(self.kernel, self.step, block)
     }
 }

@@ -311,7 +311,8 @@ impl Layer {
         let parameters = &mut self.weights.lines_mut()[lines.clone()];
         let penalty = means.regularizer.penalize(means.kernel, parameters, gradient);
         let (of, moments) = (Parameters::Weights, &mut self.weight_moments);
-        let block = Block { of, parameters, gradient, moments, lines };
+        let shrink = (step.reach * means.regularizer.shrinkage()) as f32;
+        let block = Block { of, parameters, gradient, moments, lines, shrink };
         let is_finite = means.optimizer.update(means.kernel, step, block);
         self.transpose_block(means.kernel, panel, rows);
         Stepped { penalty, is_finite }
@@ -343,7 +344,7 @@ impl Layer {
         let lines = self.biases.range(panel, 0..1);
         let parameters = &mut self.biases.lines_mut()[lines.clone()];
         let (of, moments) = (Parameters::Biases, &mut self.bias_moments);
-        let block = Block { of, parameters, gradient, moments, lines };
+        let block = Block { of, parameters, gradient, moments, lines, shrink: 0.0 };
         means.optimizer.update(means.kernel, step, block)
     }
 }

@@ -9,6 +9,7 @@ use crate::mask::{Dropout, Place};
 use crate::network::{Means, Network};
 use crate::optimizer::Step;
 use crate::phase::{Phase, Probe};
+use crate::plateau::Plateau;
 use crate::random::{Key, Stream};
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
@@ -19,6 +20,7 @@ use gridsweep_common::data::Validation;
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, Outcome};
 use gridsweep_common::seed::{Purpose, SeedKey};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Samples of one pass of an evaluation. Part of the numerics: losses are summed pass by pass.
 const EVALUATION_BATCH: usize = 128;
@@ -96,7 +98,9 @@ struct State {
     network: Network,
     /// Powers of the optimizer's factors, one more at each step.
     powers: Vec<f64>,
-    schedule: Schedule,
+    /// What the learning rate of each epoch is multiplied by: a function of the epoch, and so no state to be saved.
+    schedule: Arc<dyn Schedule>,
+    plateau: Plateau,
     finished: Vec<EpochMetrics>,
     /// The step of the epoch to come.
     step: u32,
@@ -216,7 +220,7 @@ impl<'a> Training<'a> {
     }
 
     fn has_more_epochs(&self) -> bool {
-        self.state.finished.len() < self.recipe.epochs as usize && !self.state.schedule.is_stopped()
+        self.state.finished.len() < self.recipe.epochs as usize && !self.state.plateau.is_stopped()
     }
 
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<EpochMetrics, Stopped> {
@@ -340,7 +344,8 @@ impl State {
         State {
             network: Network::new(shapes, &*recipe.initializer, init, recipe.optimizer.moments()),
             powers: recipe.optimizer.powers(),
-            schedule: Schedule::new(recipe.learning_rate, reduce, stop),
+            schedule: recipe.schedule.clone(),
+            plateau: Plateau::new(recipe.learning_rate, reduce, stop),
             finished: Vec::new(),
             step: 0,
             sums: Sums::default(),
@@ -357,7 +362,7 @@ impl State {
         out.u64(right);
         out.f64(loss);
         out.f64(penalty);
-        self.schedule.write(out);
+        self.plateau.write(out);
         self.powers.iter().for_each(|power| out.f64(*power));
         self.network.write(out);
         out.bool(self.best.is_some());
@@ -374,7 +379,7 @@ impl State {
         self.finished = (0..finished).map(|epoch| from.epoch(epoch)).collect::<Result<_, _>>()?;
         self.sums =
             Sums { samples: from.u64()?, right: from.u64()?, loss: from.f64()?, penalty: from.f64()? };
-        self.schedule.read(from)?;
+        self.plateau.read(from)?;
         for power in &mut self.powers {
             *power = from.f64()?;
         }
@@ -391,14 +396,19 @@ impl State {
     /// Counts one more step into the powers and prepares it.
     fn next_step(&mut self, means: Means<'_>) -> Step {
         means.optimizer.advance(&mut self.powers);
-        means.optimizer.step(self.schedule.learning_rate(), &self.powers)
+        means.optimizer.step(self.learning_rate(), &self.powers)
+    }
+
+    /// Returns the learning rate of this epoch.
+    fn learning_rate(&self) -> f64 {
+        self.plateau.learning_rate() * self.schedule.factor(self.finished.len() as u32)
     }
 
     fn metrics(&self, validation: &Score) -> EpochMetrics {
         let samples = self.sums.samples as f64;
         EpochMetrics {
             epoch: self.finished.len() as u32,
-            learning_rate: self.schedule.learning_rate(),
+            learning_rate: self.learning_rate(),
             training_objective: (self.sums.loss + self.sums.penalty) / samples,
             training_loss: self.sums.loss / samples,
             training_accuracy: self.sums.right as f64 / samples,
@@ -410,7 +420,7 @@ impl State {
     /// Takes in what the epoch gave and makes ready for the next.
     fn finish_epoch(&mut self, metrics: EpochMetrics, keeps_best: bool) {
         self.finished.push(metrics);
-        self.schedule.epoch(&metrics);
+        self.plateau.epoch(&metrics);
         self.step = 0;
         self.sums = Sums::default();
         let is_best = self.best.as_ref().is_none_or(|best| metrics.validation_loss < best.validation_loss);

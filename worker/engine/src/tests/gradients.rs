@@ -76,6 +76,8 @@ pub(super) fn activation(name: &str) -> fn(f64) -> f64 {
 fn penalty(name: &str) -> fn(f64) -> f64 {
     match name {
         "none" | "dropout" => |_| 0.0,
+        // Its penalty is no part of the gradient that the optimizer is given, see `penalty_in_gradient`.
+        "proximal_l1" => |w| 0.01 * w.abs(),
         // The bound of the settings is beyond the weights of these tests.
         "max_norm" => |_| 0.0,
         "l1" => |w| 0.01 * w.abs(),
@@ -83,6 +85,11 @@ fn penalty(name: &str) -> fn(f64) -> f64 {
         "elastic_net" => |w| 0.01 * w.abs() + 0.02 * w * w,
         other => panic!("give the formula of {other} in f64 here: gradients are checked against it"),
     }
+}
+
+/// The part of the penalty that the gradient knows of.
+fn penalty_in_gradient(name: &str) -> fn(f64) -> f64 {
+    if name == "proximal_l1" { |_| 0.0 } else { penalty(name) }
 }
 
 fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
@@ -142,12 +149,14 @@ impl Exact {
 }
 
 /// A network before its first step, and all that the step needs.
-struct Case {
+pub(super) struct Case {
     recipe: Recipe,
     data: Dataset,
     dropout: Option<Dropout>,
-    network: Network,
-    space: Workspace,
+    pub(super) network: Network,
+    pub(super) space: Workspace,
+    /// Those of the step to come.
+    pub(super) samples: Vec<u32>,
 }
 
 impl Case {
@@ -158,24 +167,37 @@ impl Case {
             // Not zero, so that relu units are away from their corner.
             (0..layer.biases.columns()).for_each(|unit| layer.biases.set(0, unit, 0.1 + 0.03 * index as f32));
         }
-        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), key(Purpose::Dropout));
         let data = Synthetic { samples: 10, inputs: 9, classes: 3, density: 0.35 }.make();
-        let space = Workspace::new(&SHAPES, SAMPLES.len(), dropout.is_some());
-        Case { recipe, data, dropout, network, space }
+        Case::of(recipe, data, network, SAMPLES.to_vec())
     }
 
-    /// Takes one step and returns the penalty, on the way back with this activation and optimizer.
-    fn step(&mut self, activation: &dyn Activation, optimizer: &dyn Optimizer, step: Step) -> f64 {
+    /// The network may take steps of as many samples as there are here.
+    pub(super) fn of(recipe: Recipe, data: Dataset, network: Network, samples: Vec<u32>) -> Case {
+        let shapes: Vec<_> = network.layers.iter().map(|l| (l.weights.rows(), l.weights.columns())).collect();
+        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), Key::new(SEED, Purpose::Dropout));
+        let space = Workspace::new(&shapes, samples.len(), dropout.is_some());
+        Case { recipe, data, dropout, network, space, samples }
+    }
+
+    /// Takes one step and returns the sum of the losses and the penalty, on the way back with this activation and
+    /// optimizer.
+    pub(super) fn step(
+        &mut self,
+        activation: &dyn Activation,
+        optimizer: &dyn Optimizer,
+        step: Step,
+    ) -> (f64, f64) {
         let (regularizer, dropout) = (&*self.recipe.regularizer, self.dropout);
         let means =
             Means { kernel: Kernel::detect(), activation, regularizer, optimizer, dropout, probe: None };
         let part = self.data.training();
-        self.space.batch.gather(means.kernel, part, &SAMPLES, Use::Training);
+        self.space.batch.gather(means.kernel, part, &self.samples, Use::Training);
         self.network.forward(means, part, &mut self.space, PLACE);
         let Workspace { batch, layers, losses, .. } = &mut self.space;
         let output = layers.last_mut().expect("there are layers");
-        Losses::differentiate(losses, means.kernel, &output.values, batch.labels(), &mut output.deltas);
-        self.network.step_back(means, step, part, &mut self.space).penalty
+        let loss =
+            Losses::differentiate(losses, means.kernel, &output.values, batch.labels(), &mut output.deltas);
+        (f64::from(loss), self.network.step_back(means, step, part, &mut self.space).penalty)
     }
 
     /// Returns the same network in `f64`, with the masks of the step that was taken.
@@ -246,7 +268,8 @@ fn gradients_are_finite_differences_in_every_activation_and_regularizer() {
         for regularizer in names("regularizer") {
             let recipe = settings(&name, &regularizer, "sgd");
             let backwards = recipe.activation.clone();
-            let worst = worst_error(recipe, &*backwards, activation(&name), penalty(&regularizer));
+            let penalty = penalty_in_gradient(&regularizer);
+            let worst = worst_error(recipe, &*backwards, activation(&name), penalty);
             assert!(worst < TOLERANCE, "{name}, {regularizer}: {worst:e}");
         }
     }
@@ -335,7 +358,26 @@ fn the_penalty_is_that_of_the_weights_before_the_step() {
         let mut case = Case::new(recipe, rule.moments());
         let weights: Vec<f64> = case.network.layers.iter().flat_map(|l| rows(&l.weights).concat()).collect();
         let expected: f64 = weights.into_iter().map(penalty(&name)).sum();
-        let found = case.step(&*forwards, &*rule, rule.step(0.1, &[]));
+        let (_, found) = case.step(&*forwards, &*rule, rule.step(0.1, &[]));
         assert!((found - expected).abs() <= 1e-6 * expected, "{name}: {found} {expected}");
+    }
+}
+
+#[test]
+fn proximal_steps_leave_exact_zeros_and_the_gradient_of_l1_does_not() {
+    for optimizer in names("optimizer.kind") {
+        let zeros = |regularizer: &str| {
+            let recipe = settings("tanh", regularizer, &optimizer);
+            let (forwards, rule) = (recipe.activation.clone(), recipe.optimizer.clone());
+            let (mut case, mut powers) = (Case::new(recipe, rule.moments()), rule.powers());
+            for _ in 0..1000 {
+                rule.advance(&mut powers);
+                case.step(&*forwards, &*rule, rule.step(0.03, &powers));
+            }
+            let weights = case.network.layers.iter().flat_map(|layer| rows(&layer.weights).concat());
+            weights.filter(|weight| weight.to_bits() == 0).count()
+        };
+        assert_eq!(zeros("l1"), 0, "{optimizer}");
+        assert!(zeros("proximal_l1") >= 10, "{optimizer}: {}", zeros("proximal_l1"));
     }
 }

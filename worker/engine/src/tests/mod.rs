@@ -7,6 +7,7 @@ mod kernels;
 mod phases;
 mod recipes;
 mod trainings;
+mod trajectories;
 
 use crate::kernel::Kernel;
 use crate::random::{Key, Stream};
