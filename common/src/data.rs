@@ -21,6 +21,17 @@ pub enum DataFormat {
     Idx,
 }
 
+/// What the inputs are made of the files' numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standardize {
+    /// Nothing else.
+    #[default]
+    None,
+    /// Each input gets the mean 0 and the deviation 1 over the training set.
+    Columns,
+}
+
 /// One file of a data set.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DataFile {
@@ -69,6 +80,16 @@ impl DataFormat {
     pub fn name(self) -> &'static str {
         match self {
             DataFormat::Idx => "idx",
+        }
+    }
+}
+
+impl Standardize {
+    /// Returns the name in sweep files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standardize::None => "none",
+            Standardize::Columns => "columns",
         }
     }
 }

@@ -1,11 +1,14 @@
-//! Rows of mostly zero bytes, kept as lists of what is not zero.
+//! Rows of mostly zero bytes, kept as lists of what is not zero. A table says which number a byte stands for.
 //!
 //! Kernels read rows by these lists without a further check: every list is made here, and its fields are private.
 
-/// The pixel values as numbers: exactly `v / 255`.
-pub(crate) static TABLE: [f32; 256] = table();
+/// The number that each byte stands for.
+pub(crate) type Table = [f32; 256];
 
-const fn table() -> [f32; 256] {
+/// The pixel values as numbers: exactly `v / 255`.
+pub(crate) static PIXELS: Table = pixels();
+
+const fn pixels() -> Table {
     let mut table = [0.0; 256];
     let mut value = 0;
     while value < 256 {
@@ -34,7 +37,7 @@ impl Entry {
         (self.0 >> 8) as usize
     }
 
-    /// Returns the byte, as an index of [`TABLE`].
+    /// Returns the byte, as an index of the lists' table.
     #[inline(always)]
     pub(crate) fn value(self) -> usize {
         (self.0 & 0xff) as usize
@@ -47,6 +50,8 @@ pub(crate) struct Lists<'a> {
     ranges: &'a [(u32, u32)],
     entries: &'a [Entry],
     index_end: usize,
+    /// What the entries' bytes stand for.
+    pub(crate) table: &'a Table,
 }
 
 impl<'a> Lists<'a> {
@@ -69,7 +74,8 @@ impl<'a> Lists<'a> {
 
     /// Iterates over the (index, number) pairs of one list.
     pub(crate) fn list(&self, list: usize) -> impl Iterator<Item = (usize, f32)> + 'a {
-        self.entries(list).iter().map(|entry| (entry.index(), TABLE[entry.value()]))
+        let table = self.table;
+        self.entries(list).iter().map(|entry| (entry.index(), table[entry.value()]))
     }
 
     /// Returns the lists of this range.
@@ -89,11 +95,13 @@ pub(crate) struct SparseRows {
     /// Where the list of (row, segment) starts; one more at the end.
     starts: Vec<u32>,
     entries: Vec<Entry>,
+    table: Box<Table>,
 }
 
 impl SparseRows {
     /// Lists what is not zero in `bytes`, rows of `columns` bytes; `None` where that is too much for 32-bit offsets.
-    pub(crate) fn new(bytes: &[u8], columns: usize) -> Option<SparseRows> {
+    /// In `table`, 0 stands for 0.
+    pub(crate) fn new(bytes: &[u8], columns: usize, table: &Table) -> Option<SparseRows> {
         let count = bytes.iter().filter(|&&byte| byte != 0).count();
         if columns > INDEX_END || count > u32::MAX as usize {
             return None;
@@ -109,7 +117,7 @@ impl SparseRows {
             }
         }
         starts.push(entries.len() as u32);
-        Some(SparseRows { columns, segments, starts, entries })
+        Some(SparseRows { columns, segments, starts, entries, table: Box::new(*table) })
     }
 
     fn list(&self, row: usize, segment: usize) -> (u32, u32) {
@@ -209,16 +217,18 @@ impl SparseBatch {
 
     /// Iterates over the segments' lists: one a sample, indices are columns.
     pub(crate) fn by_sample<'a>(&'a self, rows: &'a SparseRows) -> impl Iterator<Item = Lists<'a>> {
-        let lists = |ranges| Lists { ranges, entries: &rows.entries, index_end: rows.columns };
+        let lists =
+            |ranges| Lists { ranges, entries: &rows.entries, index_end: rows.columns, table: &rows.table };
         self.row_ranges.chunks_exact(self.samples_gathered.max(1)).map(lists)
     }
 
-    /// Returns the lists by column: indices are samples.
-    pub(crate) fn by_column(&self) -> Lists<'_> {
+    /// Returns the lists by column of what was gathered of `rows`: indices are samples.
+    pub(crate) fn by_column<'a>(&'a self, rows: &'a SparseRows) -> Lists<'a> {
         Lists {
             ranges: &self.column_ranges,
             entries: &self.column_entries,
             index_end: self.samples_transposed,
+            table: &rows.table,
         }
     }
 }

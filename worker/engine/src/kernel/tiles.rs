@@ -4,7 +4,7 @@
 //! bits are those of `reference.rs`.
 
 use super::lanes::{LANES, Lanes, Line};
-use super::sparse::{Lists, TABLE};
+use super::sparse::Lists;
 use super::{Product, RowSums, Task};
 
 /// [`super::Kernel::multiply`] as a task.
@@ -128,7 +128,7 @@ fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: L
     for (list, out) in out.chunks_exact_mut(W).enumerate() {
         let mut sums: [L; W] = load(out);
         for entry in lists.entries(list) {
-            let value = L::splat(TABLE[entry.value()]);
+            let value = L::splat(lists.table[entry.value()]);
             for (line, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: an index of the lists is less than `index_end`, whose rows `run` has checked.
                 let row = unsafe { rows.get_unchecked(entry.index() * W + line) };
