@@ -43,9 +43,9 @@ fn part(
     let &[samples, ..] = inputs.dimensions.as_slice() else {
         return Err(DataError::Malformed { role, what: "inputs have at least one dimension".to_owned() });
     };
-    match labels.dimensions.as_slice() {
-        &[count] if count == samples => Ok((inputs, labels.entries)),
-        &[count] => {
+    match *labels.dimensions.as_slice() {
+        [count] if count == samples => Ok((inputs, labels.entries)),
+        [count] => {
             let what = format!("there are {count} labels, and {samples} samples");
             Err(DataError::Malformed { role: labels_role, what })
         }

@@ -220,6 +220,7 @@ fn sha256(text: &str) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gridsweep_engine::SPARSE_BELOW;
 
     #[test]
     fn a_data_set_that_is_nowhere_lists_where_it_was_looked_for() {
@@ -242,10 +243,10 @@ mod tests {
         assert!(matches!(content(&file, b"x"), Err(DataError::OtherContent { .. })));
     }
 
-    #[test]
-    fn mnist_as_it_is_carried_along_has_the_content_and_the_shape_that_are_announced() {
+    /// Reads a data set, checks what is announced of it, and returns the share of its inputs that is not zero.
+    fn check(name: &str) -> f64 {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sweeps/data");
-        let source = named("mnist").unwrap();
+        let source = named(name).unwrap();
         let paths = locate(source, &[data]).unwrap();
         let manifest = manifest(source, Standardize::None, &paths).unwrap();
         assert_eq!(manifest.digest(), outline(source, Standardize::None).digest());
@@ -254,6 +255,20 @@ mod tests {
         let Shape { inputs, classes, training } = source.shape();
         assert_eq!((decoded.inputs_per_sample(), decoded.classes()), (inputs, classes));
         assert_eq!(decoded.training_labels().len(), training);
+        decoded.density()
+    }
+
+    #[test]
+    fn mnist_as_it_is_carried_along_has_the_content_and_the_shape_that_are_announced() {
+        let density = check("mnist");
+        assert!((density - 0.191).abs() < 0.0005 && density < SPARSE_BELOW, "{density}");
+    }
+
+    #[test]
+    #[ignore = "needs Debian's package dataset-fashion-mnist"]
+    fn fashion_mnist_as_debian_has_it_has_the_content_and_the_shape_that_are_announced() {
+        let density = check("fashion_mnist");
+        assert!((density - 0.498).abs() < 0.0005 && density >= SPARSE_BELOW, "{density}");
     }
 
     #[test]

@@ -71,17 +71,21 @@ fn cases() -> [Case; 6] {
             ],
             Synthetic::DENSE,
         ),
-        (
-            "relu, l2, adam, standardised inputs, lists",
-            vec![
-                two_layers(),
-                ("regularizer", Value::from("l2")),
-                ("coefficient", Value::from(1e-3)),
-                ("restore_best", Value::from(true)),
-            ],
-            Synthetic::STANDARDIZED,
-        ),
+        standardized(),
     ]
+}
+
+fn standardized() -> Case {
+    (
+        "relu, l2, adam, standardised inputs, lists",
+        vec![
+            ("hidden", Value::from(vec![97.0, 20.0])),
+            ("regularizer", Value::from("l2")),
+            ("coefficient", Value::from(1e-3)),
+            ("restore_best", Value::from(true)),
+        ],
+        Synthetic::STANDARDIZED,
+    )
 }
 
 /// The outcomes' digests, in the order of the cases.
