@@ -47,7 +47,7 @@ impl Client {
     pub(crate) async fn submit(
         &mut self,
         open: &OpenSweep,
-        data: &[PathBuf; 4],
+        data: &[PathBuf],
     ) -> Result<v1::Submitted, CommandError> {
         let catalogue = serde_json::to_string(&open.frozen.catalogue).map_err(CommandError::unexpected)?;
         let request = v1::SubmitRequest {
@@ -80,7 +80,7 @@ impl Client {
     async fn send_missing(
         &mut self,
         open: &OpenSweep,
-        data: &[PathBuf; 4],
+        data: &[PathBuf],
         missing: &v1::MissingBlobs,
     ) -> Result<(), CommandError> {
         for (file, path) in open.frozen.data.files.iter().zip(data) {
@@ -142,10 +142,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 /// Checks the data before it is sent: whoever has it already has checked it then.
-async fn verify(open: &OpenSweep, data: &[PathBuf; 4]) -> Result<(), CommandError> {
-    let (manifest, paths) = (open.frozen.data.clone(), data.clone());
+async fn verify(open: &OpenSweep, data: &[PathBuf]) -> Result<(), CommandError> {
+    let (manifest, paths) = (open.frozen.data.clone(), data.to_vec());
     let verified = tokio::task::spawn_blocking(move || dataset::verify(&manifest, &paths)).await;
-    let folder = data[0].parent().unwrap_or(Path::new(".")).display();
+    let folder = data.first().and_then(|path| path.parent()).unwrap_or(Path::new(".")).display();
     verified.map_err(CommandError::unexpected)?.map_err(|error| {
         CommandError::usage(error).hint(format!("the files are in {folder}; put the right ones there"))
     })

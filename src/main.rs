@@ -4,6 +4,7 @@ mod args;
 mod children;
 mod client;
 mod commands;
+mod data;
 mod duration;
 mod error;
 mod label;

@@ -117,7 +117,7 @@ const REGISTERS: [Register; 8] = [
     Register { folder: "worker/engine/src/regularizer", helpers: &[], must_exist: true },
     Register { folder: "worker/engine/src/optimizer", helpers: &[], must_exist: true },
     Register { folder: "worker/engine/src/schedule", helpers: &[], must_exist: true },
-    Register { folder: "worker/src/dataset", helpers: &["idx"], must_exist: true },
+    Register { folder: "worker/src/dataset", helpers: &["csv", "files", "idx"], must_exist: true },
     Register { folder: "common/src/report", helpers: &[], must_exist: true },
     Register {
         folder: "common/src/search",

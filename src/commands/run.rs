@@ -45,7 +45,7 @@ pub(crate) async fn run(
     let submitted = client.submit(&open, &data).await?;
     note(global.quiet, &describe(&open.sweep.name, &submitted));
     let watch = client.watch(submitted.sweep).await?;
-    let work = Work::of(file.source, open.sweep.data.validation.fraction);
+    let work = Work::of(file.data.shape(), open.sweep.data.validation.fraction);
     let mut view = View::new(global, SweepId(submitted.sweep), open, work)?;
     if view.ended() > 0 {
         note(

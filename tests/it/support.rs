@@ -75,6 +75,17 @@ pub(crate) fn stdout(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Runs a command that must fail with this exit code and say these words.
+pub(crate) fn fails(place: &Place, arguments: &[&str], code: i32, says: &[&str]) {
+    let output = output(gridsweep(&place.path("state")).args(arguments));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    for words in says {
+        assert!(text.contains(words), "{arguments:?} does not say \"{words}\": {text}");
+    }
+    assert!(!text.contains("panicked"), "{text}");
+}
+
 /// What two runs of a sweep must have in common, to the byte.
 pub(crate) fn exports(state: &Path, sweep: &str) -> [String; 2] {
     ["trials", "epochs"].map(|what| stdout(gridsweep(state).args(["export", sweep, "--what", what])))

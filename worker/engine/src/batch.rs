@@ -1,6 +1,7 @@
 //! The samples of one step, as the first layer wants them: lists of what is not zero, or rows of numbers.
 
 use crate::dataset::Part;
+use crate::inputs::Row;
 use crate::kernel::lanes::{LANES, Lanes, Line};
 use crate::kernel::sparse::{SparseBatch, SparseRows};
 use crate::kernel::{Kernel, PairSums, Product, RowSums, Task};
@@ -53,10 +54,11 @@ impl Batch {
         self.dense.set_rows(samples.len());
         for panel in 0..self.dense.panels() {
             let (width, columns) = (self.dense.width(panel), self.dense.panel_columns(panel));
+            let columns = panel * PANEL..panel * PANEL + columns;
             let rows = self.dense.panel_mut(panel).chunks_exact_mut(width);
-            for (row, &sample) in rows.zip(samples) {
-                let bytes = &part.inputs.row(sample as usize)[panel * PANEL..][..columns];
-                kernel.run(Numbers { bytes, out: row });
+            for (out, &sample) in rows.zip(samples) {
+                let row = part.inputs.row(sample as usize, columns.clone());
+                kernel.run(Numbers { row, out });
             }
         }
     }
@@ -100,20 +102,20 @@ impl Batch {
         deltas: &[Line],
         gradient: &mut [Line],
     ) {
-        if part.inputs.sparse.is_none() {
+        let Some(rows) = &part.inputs.sparse else {
             return add_gradient(kernel, &self.dense, inputs, width, deltas, gradient);
-        }
+        };
         let out = &mut gradient[..inputs.len().next_multiple_of(2) * width];
-        for (samples, lists) in self.sparse.by_pair(inputs) {
+        for (samples, lists) in self.sparse.by_pair(rows, inputs) {
             let rows = &deltas[samples.start * width..samples.end * width];
             kernel.sum_pairs(PairSums { out, width, rows, lists });
         }
     }
 }
 
-/// Writes the numbers that bytes stand for to whole lines. What fills the last line is left as it is.
+/// Writes inputs to whole lines. What fills the last line is left as it is.
 struct Numbers<'a> {
-    bytes: &'a [u8],
+    row: Row<'a>,
     out: &'a mut [Line],
 }
 
@@ -122,13 +124,42 @@ impl Task for Numbers<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for (line, bytes) in self.out.iter_mut().zip(self.bytes.chunks(LANES)) {
-            // Plain code, which the compiler makes vectors of whatever the lanes.
-            for (number, &byte) in line.0.iter_mut().zip(bytes) {
-                *number = f32::from(byte) / 255.0;
+        match self.row {
+            Row::Pixels(bytes) => {
+                for (line, bytes) in self.out.iter_mut().zip(bytes.chunks(LANES)) {
+                    // Plain code, which the compiler makes vectors of whatever the lanes.
+                    for (number, &byte) in line.0.iter_mut().zip(bytes) {
+                        *number = f32::from(byte) / 255.0;
+                    }
+                }
+            }
+            Row::Codes(codes, table) => {
+                for (line, codes) in self.out.iter_mut().zip(codes.chunks(LANES)) {
+                    for (number, &code) in line.0.iter_mut().zip(codes) {
+                        *number = table[usize::from(code)];
+                    }
+                }
+            }
+            Row::Numbers(numbers) => {
+                for (line, numbers) in self.out.iter_mut().zip(numbers.chunks(LANES)) {
+                    line.0[..numbers.len()].copy_from_slice(numbers);
+                }
             }
         }
     }
+}
+
+/// Continues `sums`, one row of a panel, by the sum of the samples' deltas, in the order of the samples.
+pub(crate) fn add_deltas(kernel: Kernel, deltas: &[Line], sums: &mut [Line]) {
+    kernel.multiply(Product {
+        width: sums.len(),
+        a: &[Line([1.0; LANES])],
+        row_stride: 0,
+        step_stride: 0,
+        b: deltas,
+        steps: deltas.len() / sums.len(),
+        out: sums,
+    });
 }
 
 /// Continues `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, `width` lines each, by

@@ -4,17 +4,20 @@ use crate::activation::{Activation, SlopeOf};
 use crate::batch::{self, Batch};
 use crate::checkpoint::{CheckpointError, Reader, Writer};
 use crate::dataset::Part;
+use crate::fold::Folded;
 use crate::init::Initializer;
-use crate::kernel::lanes::{LANES, Lanes, Line};
-use crate::kernel::{Kernel, Product, Task};
+use crate::kernel::lanes::{Lanes, Line};
+use crate::kernel::{Kernel, Task};
 use crate::mask::{Dropout, Place};
 use crate::matrix::{self, Matrix, PANEL};
 use crate::optimizer::{Block, Optimizer, Parameters, Step};
 use crate::phase::{Phase, Probe};
 use crate::random::{Key, Stream};
 use crate::regularizer::Regularizer;
+use crate::standardization::Standardization;
 use crate::workspace::{LayerSpace, Workspace};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// All weights, biases and their moments: what an optimizer's step changes.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub(crate) struct Layer {
     pub(crate) biases: Matrix,
     /// Units × inputs, kept equal to the weights; empty for the first layer, through which nothing goes back.
     transposed: Matrix,
+    /// Of the first layer where inputs are standardised: what takes the place of its weights and biases.
+    folded: Option<Folded>,
     /// As many as the optimizer keeps, each like the weights.
     pub(crate) weight_moments: Vec<Matrix>,
     /// The same for the biases.
@@ -82,6 +87,12 @@ impl Network {
         Network { layers: shapes.iter().enumerate().map(layer).collect() }
     }
 
+    /// Makes the network one of standardised inputs.
+    pub(crate) fn standardize(&mut self, standardization: Arc<Standardization>) {
+        let first = &mut self.layers[0];
+        first.folded = Some(Folded::new(standardization, &first.weights, &first.biases));
+    }
+
     /// Writes all that an optimizer's step changes.
     pub(crate) fn write(&self, out: &mut Writer) {
         for layer in &self.layers {
@@ -99,6 +110,9 @@ impl Network {
             }
             // Numbers are moved and not computed with, once: any kernel will do.
             layer.restore_transposed(Kernel::REFERENCE);
+            if let Some(folded) = &mut layer.folded {
+                folded.follow(&layer.weights, &layer.biases);
+            }
         }
         Ok(())
     }
@@ -122,12 +136,13 @@ impl Network {
             means.enter(Phase::forward(index));
             let (before, from_here) = layers.split_at_mut(index);
             let here = &mut from_here[0];
-            here.values.fill_rows(&layer.biases);
+            let (weights, biases) = layer.forward_parameters();
+            here.values.fill_rows(biases);
             match before.last() {
-                None => batch.multiply(means.kernel, part, &layer.weights, &mut here.values),
+                None => batch.multiply(means.kernel, part, weights, &mut here.values),
                 Some(before) => {
                     let entering = entering(before, means);
-                    matrix::multiply(means.kernel, &mut here.values, entering, &layer.weights);
+                    matrix::multiply(means.kernel, &mut here.values, entering, weights);
                 }
             }
             if index == last {
@@ -229,11 +244,20 @@ impl Layer {
             bias_moments: vec![Matrix::zeros(1, units); moments],
             biases: Matrix::zeros(1, units),
             transposed: Matrix::zeros(if has_layer_before { units } else { 0 }, inputs),
+            folded: None,
             weights,
         };
         // Numbers are moved and not computed with, once: any kernel will do.
         layer.restore_transposed(Kernel::REFERENCE);
         layer
+    }
+
+    /// Returns the weights and biases that what enters is multiplied with.
+    fn forward_parameters(&self) -> (&Matrix, &Matrix) {
+        match &self.folded {
+            Some(folded) => (&folded.weights, &folded.biases),
+            None => (&self.weights, &self.biases),
+        }
     }
 
     /// Makes the transposed weights those of the weights again.
@@ -276,17 +300,26 @@ impl Layer {
     ) -> Stepped {
         let mut total = Stepped { penalty: 0.0, is_finite: true };
         for panel in 0..self.weights.panels() {
+            let width = self.weights.width(panel);
+            if let Some(folded) = &mut self.folded {
+                folded.sum_deltas(means.kernel, width, deltas.panel(panel));
+            }
             for rows in blocks(self.weights.rows()) {
-                let width = self.weights.width(panel);
                 gradient.fill(Line::ZERO);
                 inputs.add_gradient(means.kernel, rows.clone(), width, deltas.panel(panel), gradient);
                 let gradient = &mut gradient[..rows.len() * width];
+                if let Some(folded) = &self.folded {
+                    folded.finish_gradient(means.kernel, width, rows.clone(), gradient);
+                }
                 total.add(self.step_block(means, step, panel, rows, gradient));
             }
             if means.regularizer.is_constraint() {
                 total.is_finite &= self.constrain(means, panel);
             }
             total.is_finite &= self.step_biases(means, step, panel, deltas, gradient);
+            if let Some(folded) = &mut self.folded {
+                total.is_finite &= folded.follow_panel(means.kernel, panel, &self.weights, &self.biases);
+            }
         }
         total
     }
@@ -330,17 +363,7 @@ impl Layer {
         let width = self.biases.width(panel);
         let gradient = &mut gradient[..width];
         gradient.fill(Line::ZERO);
-        let (a, b) = (&[Line([1.0; LANES])], deltas.panel(panel));
-        let (row_stride, step_stride) = (0, 0);
-        means.kernel.multiply(Product {
-            out: gradient,
-            width,
-            a,
-            row_stride,
-            step_stride,
-            b,
-            steps: deltas.rows(),
-        });
+        batch::add_deltas(means.kernel, deltas.panel(panel), gradient);
         let lines = self.biases.range(panel, 0..1);
         let parameters = &mut self.biases.lines_mut()[lines.clone()];
         let (of, moments) = (Parameters::Biases, &mut self.bias_moments);

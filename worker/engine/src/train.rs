@@ -161,7 +161,7 @@ impl<'a> Training<'a> {
             order: split.training.clone(),
             split,
             test: (0..data.test().labels.len() as u32).collect(),
-            state: State::new(recipe, &shapes, Key::new(seed, Purpose::Init)),
+            state: State::new(recipe, data, &shapes, Key::new(seed, Purpose::Init)),
             space: Workspace::new(&shapes, samples_most, dropout.is_some()),
         }
     }
@@ -339,10 +339,14 @@ impl<'a> Training<'a> {
 }
 
 impl State {
-    fn new(recipe: &Recipe, shapes: &[(usize, usize)], init: Key) -> State {
+    fn new(recipe: &Recipe, data: &Dataset, shapes: &[(usize, usize)], init: Key) -> State {
         let (reduce, stop) = (recipe.reduce_learning_rate, recipe.early_stop);
+        let mut network = Network::new(shapes, &*recipe.initializer, init, recipe.optimizer.moments());
+        if let Some(standardization) = data.standardization() {
+            network.standardize(Arc::clone(standardization));
+        }
         State {
-            network: Network::new(shapes, &*recipe.initializer, init, recipe.optimizer.moments()),
+            network,
             powers: recipe.optimizer.powers(),
             schedule: recipe.schedule.clone(),
             plateau: Plateau::new(recipe.learning_rate, reduce, stop),

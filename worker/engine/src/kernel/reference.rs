@@ -1,7 +1,6 @@
 //! The specification: what every kernel computes, bit for bit, in plain loops. Written to be read, not to be fast.
 
 use super::lanes::{LANES, Lanes, Line};
-use super::sparse::TABLE;
 use super::{LEAST_SPLIT, PairSums, Product, RowSums};
 
 /// Sixteen numbers in an array.
@@ -113,7 +112,7 @@ pub(super) fn sum_rows(sums: RowSums<'_>) {
     let RowSums { out, width, rows, lists } = sums;
     for (list, out) in out.chunks_exact_mut(width).enumerate() {
         for entry in lists.entries(list) {
-            add_row(out, TABLE[entry.value()], &rows[entry.index() * width..][..width]);
+            add_row(out, lists.table[entry.value()], &rows[entry.index() * width..][..width]);
         }
     }
 }
@@ -124,7 +123,7 @@ pub(super) fn sum_pairs(sums: PairSums<'_>) {
     for (list, out) in out.chunks_exact_mut(2 * width).enumerate() {
         for pair in lists.pairs(list) {
             for (out, value) in out.chunks_exact_mut(width).zip(pair.values()) {
-                add_row(out, TABLE[value], &rows[pair.index() * width..][..width]);
+                add_row(out, lists.table[value], &rows[pair.index() * width..][..width]);
             }
         }
     }

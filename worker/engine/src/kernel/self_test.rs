@@ -1,7 +1,7 @@
 //! A check of a kernel against the specification, on the machine where it is to run.
 
 use super::lanes::{LANES, Lanes, Line};
-use super::sparse::{SparseBatch, SparseRows};
+use super::sparse::{PIXELS, SparseBatch, SparseRows};
 use super::{Kernel, PairSums, Product, RowSums, Task};
 use crate::math;
 use crate::random::{Key, Stream};
@@ -95,7 +95,7 @@ fn row_sums(kernel: Kernel) -> Vec<Line> {
     let columns = 250;
     let mut byte = || if stream.below(3) == 0 { stream.below(256) as u8 } else { 0 };
     let bytes: Vec<u8> = (0..5 * columns).map(|_| byte()).collect();
-    let rows = SparseRows::new(&bytes, columns).expect("a small matrix has lists");
+    let rows = SparseRows::new(&bytes, columns, &PIXELS).expect("a small matrix has lists");
     let mut batch = SparseBatch::default();
     batch.gather(&rows, &[4, 0, 3]);
     batch.transpose(&rows, &[4, 0, 3]);
@@ -107,7 +107,7 @@ fn row_sums(kernel: Kernel) -> Vec<Line> {
             let rows = &weights[columns.start * width..];
             kernel.sum_rows(RowSums { out: &mut out, width, rows, lists });
         }
-        for (_, lists) in batch.by_pair(0..columns) {
+        for (_, lists) in batch.by_pair(&rows, 0..columns) {
             kernel.sum_pairs(PairSums { out: &mut gradient, width, rows: &deltas, lists });
         }
         all.extend(out);

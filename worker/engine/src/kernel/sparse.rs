@@ -1,4 +1,4 @@
-//! Rows of mostly zero bytes, kept as lists of what is not zero.
+//! Rows of mostly zero bytes, kept as lists of what is not zero. A table says which number a byte stands for.
 //!
 //! The forward pass reads a row's entries one by one. The gradient reads columns two by two: pixels that lie side by side
 //! are mostly both zero or both not, and each delta that is loaded then serves both.
@@ -8,10 +8,13 @@
 use crate::matrix::PANEL;
 use std::ops::Range;
 
-/// The pixel values as numbers: exactly `v / 255`.
-pub(crate) static TABLE: [f32; 256] = table();
+/// The number that each byte stands for.
+pub(crate) type Table = [f32; 256];
 
-const fn table() -> [f32; 256] {
+/// The pixel values as numbers: exactly `v / 255`.
+pub(crate) static PIXELS: Table = pixels();
+
+const fn pixels() -> Table {
     let mut table = [0.0; 256];
     let mut value = 0;
     while value < 256 {
@@ -37,7 +40,7 @@ impl Entry {
         usize::from(self.0 >> 8)
     }
 
-    /// Returns the byte, as an index of [`TABLE`].
+    /// Returns the byte, as an index of the lists' table.
     #[inline(always)]
     pub(crate) fn value(self) -> usize {
         usize::from(self.0 & 0xff)
@@ -60,7 +63,7 @@ impl Pair {
         (self.0 >> 16) as usize
     }
 
-    /// Returns the two bytes, as indices of [`TABLE`].
+    /// Returns the two bytes, as indices of the lists' table.
     #[inline(always)]
     pub(crate) fn values(self) -> [usize; 2] {
         [(self.0 >> 8 & 0xff) as usize, (self.0 & 0xff) as usize]
@@ -82,6 +85,8 @@ pub(crate) struct Lists<'a> {
     ranges: &'a [(u32, u32)],
     entries: &'a [Entry],
     index_end: usize,
+    /// What the entries' bytes stand for.
+    pub(crate) table: &'a Table,
 }
 
 impl<'a> Lists<'a> {
@@ -111,6 +116,8 @@ pub(crate) struct PairLists<'a> {
     pairs: &'a [Pair],
     stride: usize,
     index_end: usize,
+    /// What the pairs' bytes stand for.
+    pub(crate) table: &'a Table,
 }
 
 impl<'a> PairLists<'a> {
@@ -146,11 +153,13 @@ pub(crate) struct SparseRows {
     /// Where the pairs of a row start; one more at the end.
     pair_starts: Vec<u32>,
     pairs: Vec<Pair>,
+    table: Box<Table>,
 }
 
 impl SparseRows {
     /// Lists what is not zero in `bytes`, rows of `columns` bytes; `None` where that is too much for the lists' numbers.
-    pub(crate) fn new(bytes: &[u8], columns: usize) -> Option<SparseRows> {
+    /// In `table`, 0 stands for 0.
+    pub(crate) fn new(bytes: &[u8], columns: usize, table: &Table) -> Option<SparseRows> {
         let count = bytes.iter().filter(|&&byte| byte != 0).count();
         if columns.div_ceil(2) > PAIR_INDICES || count > u32::MAX as usize {
             return None;
@@ -163,6 +172,7 @@ impl SparseRows {
             entries: Vec::with_capacity(count),
             pair_starts: Vec::with_capacity(rows + 1),
             pairs: Vec::new(),
+            table: Box::new(*table),
         };
         bytes.chunks_exact(columns).for_each(|row| lists.push(row));
         lists.starts.push(lists.entries.len() as u32);
@@ -277,17 +287,19 @@ impl SparseBatch {
         let ranges = self.row_ranges.chunks_exact(self.samples.max(1));
         ranges.enumerate().map(|(segment, ranges)| {
             let columns = segment * SEGMENT..rows.columns.min((segment + 1) * SEGMENT);
-            let lists = Lists { ranges, entries: &rows.entries, index_end: columns.len() };
+            let (entries, index_end) = (&rows.entries, columns.len());
+            let lists = Lists { ranges, entries, index_end, table: &rows.table };
             (columns, lists)
         })
     }
 
     /// Iterates over the blocks of samples: which they are, and a list a pair of the columns `columns` whose indices count
     /// from the first of the samples. The first column is an even one.
-    pub(crate) fn by_pair(
-        &self,
+    pub(crate) fn by_pair<'a>(
+        &'a self,
+        rows: &'a SparseRows,
         columns: Range<usize>,
-    ) -> impl Iterator<Item = (Range<usize>, PairLists<'_>)> {
+    ) -> impl Iterator<Item = (Range<usize>, PairLists<'a>)> {
         const { assert!(PANEL.is_multiple_of(2), "a block of rows begins with a pair") };
         let blocks = self.samples.div_ceil(BLOCK);
         let lists = columns.start / 2..columns.end.div_ceil(2);
@@ -299,6 +311,7 @@ impl SparseBatch {
                 pairs: &self.column_pairs[first * self.stride..(first + lists.len()) * self.stride],
                 stride: self.stride,
                 index_end: samples.len(),
+                table: &rows.table,
             };
             (samples, pairs)
         })

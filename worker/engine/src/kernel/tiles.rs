@@ -4,7 +4,7 @@
 //! bits are those of `reference.rs`.
 
 use super::lanes::{LANES, Lanes, Line};
-use super::sparse::{Lists, TABLE};
+use super::sparse::Lists;
 use super::{PairSums, Product, RowSums, Task};
 
 /// [`super::Kernel::multiply`] as a task.
@@ -128,7 +128,7 @@ fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: L
     for (list, out) in out.chunks_exact_mut(W).enumerate() {
         let mut sums: [L; W] = load(out);
         for entry in lists.entries(list) {
-            let value = L::splat(TABLE[entry.value()]);
+            let value = L::splat(lists.table[entry.value()]);
             for (line, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: an index of the lists is less than `index_end`, whose rows `run` has checked.
                 let row = unsafe { rows.get_unchecked(entry.index() * W + line) };
@@ -165,13 +165,13 @@ impl Task for SumPairs<'_> {
 /// Continues `W` lines of all rows and returns `W`.
 #[inline(always)]
 fn sum_pair_lists<L: Lanes, const W: usize>(sums: &mut PairSums<'_>, line: usize) -> usize {
-    let (width, start) = (sums.width, sums.rows[line..].as_ptr());
+    let (width, start, table) = (sums.width, sums.rows[line..].as_ptr(), sums.lists.table);
     for (list, out) in sums.out.chunks_exact_mut(2 * width).enumerate() {
         let (mut first, mut second): ([L; W], [L; W]) =
             (load(&out[line..][..W]), load(&out[width + line..][..W]));
         for pair in sums.lists.pairs(list) {
             let values = pair.values();
-            let values = [L::splat(TABLE[values[0]]), L::splat(TABLE[values[1]])];
+            let values = [L::splat(table[values[0]]), L::splat(table[values[1]])];
             // SAFETY: an index of the lists is less than `index_end`, whose rows `run` has checked.
             let row: [L; W] = load(unsafe { std::slice::from_raw_parts(start.add(pair.index() * width), W) });
             for (i, row) in row.into_iter().enumerate() {

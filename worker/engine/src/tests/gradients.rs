@@ -14,7 +14,9 @@ use crate::random::Key;
 use crate::workspace::Workspace;
 use crate::{Dataset, Recipe, math};
 use gridsweep_common::choice::Value;
+use gridsweep_common::data::Standardize;
 use gridsweep_common::seed::Purpose;
+use std::sync::Arc;
 
 const SHAPES: [(usize, usize); 3] = [(9, 7), (7, 5), (5, 3)];
 const SAMPLES: [u32; 4] = [5, 0, 3, 8];
@@ -161,18 +163,25 @@ pub(super) struct Case {
 
 impl Case {
     fn new(recipe: Recipe, moments: usize) -> Case {
+        Case::with(recipe, moments, Standardize::None)
+    }
+
+    fn with(recipe: Recipe, moments: usize, standardize: Standardize) -> Case {
         let key = |purpose| Key::new(SEED, purpose);
         let mut network = Network::new(&SHAPES, &*recipe.initializer, key(Purpose::Init), moments);
         for (index, layer) in network.layers.iter_mut().enumerate() {
             // Not zero, so that relu units are away from their corner.
             (0..layer.biases.columns()).for_each(|unit| layer.biases.set(0, unit, 0.1 + 0.03 * index as f32));
         }
-        let data = Synthetic { samples: 10, inputs: 9, classes: 3, density: 0.35 }.make();
+        let data = Synthetic { samples: 10, inputs: 9, classes: 3, density: 0.35, standardize }.make();
         Case::of(recipe, data, network, SAMPLES.to_vec())
     }
 
     /// The network may take steps of as many samples as there are here.
-    pub(super) fn of(recipe: Recipe, data: Dataset, network: Network, samples: Vec<u32>) -> Case {
+    pub(super) fn of(recipe: Recipe, data: Dataset, mut network: Network, samples: Vec<u32>) -> Case {
+        if let Some(standardization) = data.standardization() {
+            network.standardize(Arc::clone(standardization));
+        }
         let shapes: Vec<_> = network.layers.iter().map(|l| (l.weights.rows(), l.weights.columns())).collect();
         let dropout = Dropout::new(recipe.regularizer.dropout_rate(), Key::new(SEED, Purpose::Dropout));
         let space = Workspace::new(&shapes, samples.len(), dropout.is_some());
@@ -208,8 +217,13 @@ impl Case {
             Some(space) => rows(&space.mask).into_iter().map(scaled).collect(),
             None => vec![vec![1.0; SHAPES[layer].1]; SAMPLES.len()],
         };
-        let (inputs, labels) = (self.data.training_inputs(), self.data.training_labels());
-        let numbers = |&s: &u32| inputs.row(s as usize).iter().map(|&v| f64::from(v) / 255.0).collect();
+        let (inputs, labels) = (&self.data.training().inputs, self.data.training_labels());
+        let standardized = |input: usize, x: f64| match self.data.standardization() {
+            Some(by) => f64::from(by.factors[input]) * x + f64::from(by.shifts[input]),
+            None => x,
+        };
+        let number = |s: u32, input| standardized(input, f64::from(inputs.number(s as usize, input)));
+        let numbers = |&s: &u32| (0..SHAPES[0].0).map(|input| number(s, input)).collect();
         Exact {
             layers: self
                 .network
@@ -273,6 +287,31 @@ fn gradients_are_finite_differences_in_every_activation_and_regularizer() {
             assert!(worst < TOLERANCE, "{name}, {regularizer}: {worst:e}");
         }
     }
+}
+
+/// The network in `f64` is given inputs that are standardised, the engine folds that into its first layer.
+#[test]
+fn gradients_of_standardised_inputs_are_finite_differences_too() {
+    for (name, regularizer) in [("tanh", "none"), ("relu", "l1"), ("sigmoid", "l2"), ("gelu", "dropout")] {
+        let recipe = settings(name, regularizer, "sgd");
+        let backwards = recipe.activation.clone();
+        let mut case = Case::with(recipe, 1, Standardize::Columns);
+        let largest = case.exact(activation(name), penalty(regularizer)).inputs.concat().into_iter();
+        assert!(largest.fold(0.0, f64::max) > 1.5, "they are other numbers than bytes / 255");
+        case.step(&*backwards, &Recorder, Step::of_size(0.0));
+        let worst = error(&case, activation(name), penalty(regularizer));
+        assert!(worst < 2.0 * TOLERANCE, "{name}, {regularizer}: {worst:e}");
+    }
+}
+
+#[test]
+fn a_gradient_that_forgets_the_standardisation_is_noticed() {
+    let recipe = settings("tanh", "none", "sgd");
+    let backwards = recipe.activation.clone();
+    let (mut case, plain) = (Case::with(recipe.clone(), 1, Standardize::Columns), Case::new(recipe, 1));
+    case.step(&*backwards, &Recorder, Step::of_size(0.0));
+    case.data = plain.data;
+    assert!(error(&case, activation("tanh"), penalty("none")) > 100.0 * TOLERANCE);
 }
 
 /// The first step shortens the weights, the second is taken where they then are.
