@@ -1,5 +1,6 @@
 //! Data sets fetched from the coordinator: on disk by digest, in memory while a trial may need them.
 
+use crate::connect::Link;
 use crate::dataset::{self, DataError};
 use gridsweep_common::data::{DataFile, DataManifest};
 use gridsweep_common::id::Digest;
@@ -9,9 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell};
-use tonic::transport::Channel;
 
-type Client = v1::workers_client::WorkersClient<Channel>;
+type Client = v1::workers_client::WorkersClient<Link>;
 
 /// The largest file of a data set that a worker takes, in bytes as stored.
 const FILE_BYTES_MAX: u64 = 1 << 30;
