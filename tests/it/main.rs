@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod cli;
+mod doors;
 mod end_to_end;
+mod flood;
 mod kernels;
 mod resume;
 mod support;
