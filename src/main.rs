@@ -9,8 +9,11 @@ mod duration;
 mod error;
 mod label;
 mod output;
+mod place;
 mod progress;
+mod remote;
 mod results;
+mod route;
 mod settings;
 mod sweep_file;
 mod view;
@@ -22,7 +25,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    output::start_logging();
+    output::start_logging(args.global.log_format);
     match commands::run(args) {
         Ok(ending) => ending.exit_code(),
         Err(error) => {

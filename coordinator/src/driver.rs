@@ -248,11 +248,12 @@ impl Driver {
         if !batch.events.is_empty() || !batch.previews.is_empty() {
             self.write(batch).await?;
         }
-        for effect in effects {
-            self.perform(effect);
-        }
+        // Before anyone is answered: whoever submits asks at once how the sweep stands.
         if std::mem::take(&mut self.is_dirty) {
             self.publish();
+        }
+        for effect in effects {
+            self.perform(effect);
         }
         Ok(())
     }

@@ -217,7 +217,8 @@ impl From<&Evaluation> for v1::Evaluation {
     }
 }
 
-fn evaluation(wire: &v1::Evaluation) -> Result<Evaluation, Malformed> {
+/// Reads what the last weights gave.
+pub fn evaluation(wire: &v1::Evaluation) -> Result<Evaluation, Malformed> {
     let classes = wire.classes as usize;
     if classes == 0 || classes.checked_mul(classes) != Some(wire.confusion.len()) {
         return Err(Malformed("a confusion that is not classes x classes"));

@@ -8,6 +8,7 @@ use crate::children::{Children, Launch};
 use crate::client::{Client, describe};
 use crate::error::{CommandError, Ending};
 use crate::output::{counted, note, print_result};
+use crate::route;
 use crate::settings::{self, Environment};
 use crate::sweep_file;
 use crate::view::View;
@@ -15,6 +16,7 @@ use crate::work::Work;
 use anyhow::anyhow;
 use gridsweep_common::id::SweepId;
 use gridsweep_coordinator::Coordinator;
+use gridsweep_coordinator::doors::Doors;
 use gridsweep_proto::v1;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -33,7 +35,9 @@ pub(crate) async fn run(
     // The workers choose for themselves, and see the same environment: what they would refuse is refused now.
     worker::wanted_kernel(environment)?;
     let (open, data) = file.freeze(environment)?;
-    let coordinator = serve::start(global, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).await?;
+    let coordinator =
+        serve::start(global, Doors::of_this_machine(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), false)
+            .await?;
     let crew = settings::crew(args, environment);
     let launch = Launch {
         coordinator: coordinator.address,
@@ -41,7 +45,7 @@ pub(crate) async fn run(
         crew,
         checkpoint_every: args.checkpoint_every,
     };
-    let mut client = Client::connect(&coordinator.address.to_string()).await?;
+    let mut client = Client::connect(&route::of_this_machine(&coordinator.address.to_string())?).await?;
     let submitted = client.submit(&open, &data).await?;
     note(global.quiet, &describe(&open.sweep.name, &submitted));
     let watch = client.watch(submitted.sweep).await?;

@@ -4,7 +4,9 @@
 
 mod cli;
 mod data;
+mod doors;
 mod end_to_end;
+mod flood;
 mod kernels;
 mod resume;
 mod support;

@@ -1,5 +1,6 @@
 //! Data sets fetched from the coordinator: on disk by digest, in memory while a trial may need them.
 
+use crate::connect::Link;
 use crate::dataset::{self, DataError, STORED_BYTES_MAX};
 use gridsweep_common::data::{DataFile, DataManifest};
 use gridsweep_common::id::Digest;
@@ -9,9 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell};
-use tonic::transport::Channel;
 
-type Client = v1::workers_client::WorkersClient<Channel>;
+type Client = v1::workers_client::WorkersClient<Link>;
 
 /// The data sets of one worker process, each loaded once and shared by its slots.
 #[derive(Debug)]

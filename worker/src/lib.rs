@@ -2,10 +2,11 @@
 
 mod cache;
 mod checkpoint;
+pub mod connect;
 pub mod dataset;
 mod hardware;
 mod pool;
 mod session;
 
-pub use hardware::{cores, default_name};
+pub use hardware::{cores, default_name, host_name};
 pub use session::{Settings, WorkerError, run};

@@ -6,6 +6,7 @@
 
 use crate::cache::{DataCache, FetchError};
 use crate::checkpoint::CheckpointFiles;
+use crate::connect::{Link, Route};
 use crate::pool::{Checkpointing, Job, Pool, SlotEvent};
 use gridsweep_common::id::Fence;
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
@@ -19,7 +20,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status, Streaming};
 use v1::from_worker::Message as From;
 use v1::to_worker::Message as To;
@@ -27,8 +27,8 @@ use v1::to_worker::Message as To;
 /// How a worker runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the coordinator listens, as `HOST:PORT`.
-    pub connect: String,
+    /// The way to the coordinator.
+    pub connect: Route,
     /// How many trials run at once.
     pub slots: usize,
     /// Where fetched data is kept.
@@ -54,9 +54,6 @@ pub enum WorkerError {
         /// Why.
         reason: String,
     },
-    /// The address makes no sense.
-    #[error("\"{0}\" is no address of the form HOST:PORT")]
-    Address(String),
     /// No threads to run trials on.
     #[error("cannot start {slots} threads")]
     Threads {
@@ -80,8 +77,6 @@ const REPORT_EVERY: Duration = Duration::from_millis(200);
 const REPEAT_AFTER: Duration = Duration::from_secs(5);
 /// Connecting and connecting again: the first wait, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a coordinator may take to say welcome.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the last results may take to be acknowledged when the worker is asked to stop.
@@ -95,12 +90,6 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
     let checkpoints = Checkpointing { files: files.clone(), every: settings.checkpoint_every };
     let pool = Pool::new(slots, settings.kernel, checkpoints, events_sender.clone())
         .map_err(|source| WorkerError::Threads { slots, source })?;
-    let endpoint = Endpoint::from_shared(format!("http://{}", settings.connect))
-        .map_err(|_| WorkerError::Address(settings.connect.clone()))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .tcp_nodelay(true);
     let mut worker = Worker {
         cache: Arc::new(DataCache::new(&settings.state.join("cache"))),
         settings,
@@ -114,7 +103,7 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
         reports: Vec::new(),
         shutdown,
     };
-    worker.serve(&endpoint).await
+    worker.serve().await
 }
 
 struct Worker {
@@ -143,7 +132,7 @@ enum Ending {
     Broken(Status),
 }
 
-type Client = v1::workers_client::WorkersClient<Channel>;
+type Client = v1::workers_client::WorkersClient<Link>;
 
 /// The two directions of a session that stands.
 struct Line {
@@ -161,14 +150,14 @@ impl Line {
 
 impl Worker {
     /// Holds one session after another until one ends for good.
-    async fn serve(&mut self, endpoint: &Endpoint) -> Result<(), WorkerError> {
+    async fn serve(&mut self) -> Result<(), WorkerError> {
         let mut wait = BACK_OFF.0;
         loop {
             let began = Instant::now();
-            match self.session(endpoint).await {
+            match self.session().await {
                 Ending::Stopped => return Ok(()),
                 Ending::Broken(status) if is_permanent(&status) => {
-                    let (address, reason) = (self.settings.connect.clone(), status.message().to_owned());
+                    let (address, reason) = (self.settings.connect.to_string(), status.message().to_owned());
                     return Err(WorkerError::Refused { address, reason });
                 }
                 Ending::Broken(status) => {
@@ -191,9 +180,9 @@ impl Worker {
         }
     }
 
-    async fn session(&mut self, endpoint: &Endpoint) -> Ending {
+    async fn session(&mut self) -> Ending {
         let connected = tokio::select! {
-            connected = tokio::time::timeout(HELLO_TIMEOUT, connect(endpoint, &self.settings)) => {
+            connected = tokio::time::timeout(HELLO_TIMEOUT, connect(&self.settings)) => {
                 connected.unwrap_or_else(|_| Err(Status::unavailable("the coordinator does not answer")))
             }
             () = asked_to_stop(&mut self.shutdown) => return Ending::Stopped,
@@ -202,7 +191,7 @@ impl Worker {
             Ok(connected) => connected,
             Err(status) => return Ending::Broken(status),
         };
-        tracing::info!(coordinator = self.settings.connect, slots = self.settings.slots, "connected");
+        tracing::info!(coordinator = %self.settings.connect, slots = self.settings.slots, "connected");
         for (_, sent) in self.waiting.values_mut() {
             *sent = None;
         }
@@ -407,9 +396,8 @@ async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {
     }
 }
 
-async fn connect(endpoint: &Endpoint, settings: &Settings) -> Result<(Line, v1::Welcome), Status> {
-    let channel = endpoint.connect().await.map_err(|error| Status::unavailable(describe(&error)))?;
-    let mut client = Client::new(channel)
+async fn connect(settings: &Settings) -> Result<(Line, v1::Welcome), Status> {
+    let mut client = Client::new(settings.connect.connect().await?)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let (out, messages) = mpsc::channel(MESSAGES_WAITING_MAX);
@@ -429,15 +417,6 @@ async fn connect(endpoint: &Endpoint, settings: &Settings) -> Result<(Line, v1::
         Some(To::Welcome(welcome)) => Ok((Line { client, out, inbound }, welcome)),
         _ => Err(Status::unavailable("the coordinator did not say welcome")),
     }
-}
-
-/// Returns the innermost cause, which is what a person can act on: "connection refused".
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 /// Returns whether trying again would be answered the same.

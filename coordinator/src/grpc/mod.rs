@@ -1,11 +1,14 @@
 //! Streams to inputs, and effects to streams.
 
 mod data;
+mod reads;
 mod sweeps;
 mod work;
 
 use crate::blob::BlobStore;
 use crate::driver::{Handle, ToDriver};
+use crate::observe::Meter;
+use std::sync::Arc;
 use tonic::Status;
 
 /// What the services share.
@@ -13,11 +16,15 @@ use tonic::Status;
 pub(crate) struct Shared {
     pub(crate) handle: Handle,
     pub(crate) blobs: BlobStore,
+    pub(crate) readers: Readers,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) numerics: u32,
     pub(crate) lease_ms: u32,
     pub(crate) heartbeat_ms: u32,
 }
 
+pub use reads::OpenReader;
+pub(crate) use reads::{Readers, ReadsService};
 pub(crate) use sweeps::SweepsService;
 pub(crate) use work::WorkersService;
 
