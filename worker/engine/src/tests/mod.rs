@@ -5,6 +5,7 @@ mod golden;
 mod gradients;
 mod kernels;
 mod recipes;
+mod subnormals;
 mod trainings;
 mod trajectories;
 
