@@ -14,7 +14,9 @@ const SHAPES: [(usize, usize); 3] = [(9, 20), (20, 7), (7, 3)];
 fn case(settings: &[(&str, Value)]) -> Case {
     let (recipe, key) = (recipe(settings), Key::new(SEED, Purpose::Init));
     let network = Network::new(&SHAPES, &*recipe.initializer, key, recipe.optimizer.moments());
-    let data = Synthetic { samples: 10, inputs: 9, classes: 3, density: 0.35, standardize: Standardize::None }.make();
+    let data =
+        Synthetic { samples: 10, inputs: 9, classes: 3, density: 0.35, standardize: Standardize::None }
+            .make();
     Case::of(recipe, data, network, vec![5, 0, 3, 8])
 }
 
