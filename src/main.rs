@@ -20,6 +20,9 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // What `FAILPOINTS` says, in debug builds for tests.
+    #[cfg(debug_assertions)]
+    let _failpoints = fail::FailScenario::setup();
     let args = Args::parse();
     output::start_logging();
     match commands::run(args) {

@@ -3,14 +3,13 @@
 use crate::args::{Global, ServeArgs};
 use crate::error::{CommandError, Ending};
 use crate::output::note;
-use gridsweep_coordinator::core::Settings;
 use gridsweep_coordinator::store::SqliteStore;
 use gridsweep_coordinator::{Coordinator, StartError, Timing};
 use gridsweep_engine::NUMERICS;
 use std::net::SocketAddr;
 
 pub(crate) async fn serve(args: &ServeArgs, global: &Global) -> Result<Ending, CommandError> {
-    let mut coordinator = start(global, args.listen, true).await?;
+    let mut coordinator = start(global, args.listen, Timing::with_lease(args.lease), true).await?;
     let address = coordinator.address;
     note(global.quiet, &format!("serving at {address}, state in {}", global.state.display()));
     note(global.quiet, &format!("  workers:  gridsweep worker --connect {address}"));
@@ -31,14 +30,15 @@ pub(crate) async fn serve(args: &ServeArgs, global: &Global) -> Result<Ending, C
     Ok(Ending::Done)
 }
 
-/// Starts a coordinator over the store in the state folder.
+/// Starts a coordinator over the store in the state folder: for all sweeps in it and for workers that outlive it, or for
+/// one command and the workers that end with it.
 pub(crate) async fn start(
     global: &Global,
     address: SocketAddr,
-    resumes_all: bool,
+    timing: Timing,
+    is_for_all: bool,
 ) -> Result<Coordinator, CommandError> {
-    let timing = Timing::default();
-    let settings = Settings { lease_ms: timing.lease.as_millis() as u64, numerics: NUMERICS, resumes_all };
+    let settings = timing.settings(NUMERICS, is_for_all);
     let store = SqliteStore::open(&global.state)?;
     let blobs = global.state.join("blobs");
     Coordinator::start(Box::new(store), &blobs, address, settings, timing).await.map_err(

@@ -23,6 +23,7 @@ pub(crate) async fn worker(
         slots: args.threads.map_or(environment.cores, usize::from),
         checkpoints: args.checkpoints.clone().unwrap_or_else(|| state.join("checkpoints")),
         checkpoint_every: args.checkpoint_every,
+        grace: args.grace,
         state,
         name: args.name.clone().unwrap_or_else(gridsweep_worker::default_name),
         kernel,
@@ -41,7 +42,9 @@ pub(crate) async fn worker(
         });
     }
     gridsweep_worker::run(settings, shutdown).await.map_err(|error| match error {
-        WorkerError::Refused { .. } | WorkerError::Threads { .. } => CommandError::infrastructure(error),
+        WorkerError::Refused { .. } | WorkerError::Threads { .. } | WorkerError::Stuck => {
+            CommandError::infrastructure(error)
+        }
         WorkerError::Address(_) => CommandError::usage(error),
     })?;
     Ok(Ending::Done)
