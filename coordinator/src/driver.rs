@@ -332,7 +332,9 @@ impl Driver {
     async fn write(&mut self, mut batch: Batch, effects: Vec<Effect>) -> Result<(), StoreError> {
         let mut store = self.store.take().expect("the store is back after every write");
         let written = tokio::task::spawn_blocking(move || {
+            end_before_commit();
             let result = store.commit(&batch);
+            end_after_commit();
             batch.previews.clear();
             (store, batch, result)
         });
@@ -345,6 +347,7 @@ impl Driver {
                     self.is_dirty = true;
                 }
                 self.perform_all(effects);
+                end_after_effects();
                 Ok(())
             }
             Err(error @ StoreError::Full { .. }) => {
@@ -417,6 +420,24 @@ impl Driver {
     fn now(&self) -> Moment {
         Moment(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
+}
+
+/// Where a test may end the process, in a debug build with failpoints: nothing of a batch is on disk.
+fn end_before_commit() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("before_commit", |_| std::process::abort());
+}
+
+/// The same: all of a batch is on disk, and nobody knows.
+fn end_after_commit() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("after_commit", |_| std::process::abort());
+}
+
+/// The same: what rests on a batch has been said, and may not have arrived.
+fn end_after_effects() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("after_effects", |_| std::process::abort());
 }
 
 /// Returns whether something may be said while the disk is full.

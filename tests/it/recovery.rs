@@ -98,6 +98,15 @@ fn serve(state: &Path, address: &str, lease: &str) -> Running {
     serve
 }
 
+/// A coordinator that ends by itself somewhere around its `n`th commit.
+fn serve_until(state: &Path, address: &str, failpoint: &str, n: u32) -> Running {
+    let mut serve = gridsweep(state);
+    serve.args(["serve", "--listen", address]);
+    let serve = Running::start(serve.env("FAILPOINTS", format!("{failpoint}={n}*off->return")));
+    wait_until("the coordinator listens", || std::net::TcpStream::connect(address).is_ok());
+    serve
+}
+
 fn attempts(state: &Path, sweep: &str) -> Vec<Json> {
     let text = stdout(gridsweep(state).args(["export", sweep, "--what", "attempts"]));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -168,6 +177,35 @@ fn a_worker_that_is_drained_hands_its_trial_on_with_its_checkpoint() {
     assert_eq!(states(&attempts), ["released", "finished"], "handed back, and not lost");
     assert!(attempts[1]["from_epoch"].as_u64().unwrap() >= 7);
     drop(second);
+}
+
+#[test]
+fn a_coordinator_that_ends_around_any_commit_loses_and_doubles_nothing() {
+    let place = Place::new();
+    let file = place.write("small.toml", SWEEP);
+    let (calm, state) = (place.path("calm"), place.path("state"));
+    let short = ["--set", "base.epochs=1", "--set", "base.hidden=[4]"];
+    assert!(output(gridsweep(&calm).arg("run").arg(&file).args(short)).status.success());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let mut submit = gridsweep(&place.path("unused"));
+    submit.arg("submit").arg(&file).args(short).args(["--server", &address]);
+    let serving = serve(&state, &address, "30s");
+    stdout(&mut submit);
+    drop(serving);
+    let mut worker = gridsweep(&place.path("worker"));
+    let worker =
+        Running::start(worker.args(["worker", "--threads", "2", "--name", "w", "--connect", &address]));
+    for (failpoint, n) in
+        [("before_commit", 1), ("after_commit", 2), ("after_effects", 3), ("before_commit", 4)]
+    {
+        let mut serving = serve_until(&state, &address, failpoint, n);
+        assert_eq!(serving.wait(), None, "{failpoint} was not reached");
+    }
+    let _serving = serve(&state, &address, "30s");
+    stdout(submit.arg("--wait"));
+    assert_eq!(exports(&state, "small"), exports(&calm, "small"));
+    drop(worker);
 }
 
 #[test]
