@@ -8,7 +8,14 @@ use gridsweep_coordinator::{Coordinator, StartError, Timing};
 use gridsweep_engine::NUMERICS;
 use std::net::SocketAddr;
 
+/// Six heartbeats of a shorter lease are lost in what an fsync and a busy machine take.
+const LEASE_LEAST: std::time::Duration = std::time::Duration::from_secs(1);
+
 pub(crate) async fn serve(args: &ServeArgs, global: &Global) -> Result<Ending, CommandError> {
+    if args.lease < LEASE_LEAST {
+        let error = anyhow::anyhow!("a lease of {:?} ends before a worker can renew it", args.lease);
+        return Err(CommandError::usage(error).hint("give --lease 1s or more; 30s serves most networks"));
+    }
     let mut coordinator = start(global, args.listen, Timing::with_lease(args.lease), true).await?;
     let address = coordinator.address;
     note(global.quiet, &format!("serving at {address}, state in {}", global.state.display()));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod cli;
+mod disk_full;
 mod end_to_end;
 mod kernels;
 mod recovery;

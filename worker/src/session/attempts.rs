@@ -129,8 +129,10 @@ impl Attempts {
 
     /// The attempt is not wanted. A result that was not sent yet is still worth sending: the first one counts, whoever
     /// brings it.
-    pub(super) fn revoke(&mut self, fence: Fence) {
-        self.dequeue(fence);
+    pub(super) fn revoke(&mut self, fence: Fence, reason: &str) {
+        if self.dequeue(fence) || self.running.contains_key(&fence) {
+            tracing::info!(trial = %fence.trial, reason, "an attempt is not wanted any more");
+        }
         self.stop(fence);
         if self.waiting.get(&fence).is_some_and(|waiting| waiting.sent.is_some()) {
             self.forget(fence);
@@ -301,10 +303,10 @@ mod tests {
         let (mut attempts, _state) = with_slots(1);
         let (fence, message) = finished(1);
         attempts.keep(fence, message, Some(Digest([1; 32])));
-        attempts.revoke(fence);
+        attempts.revoke(fence, "test");
         assert!(attempts.is_waiting());
         assert_eq!(attempts.due().count(), 1);
-        attempts.revoke(fence);
+        attempts.revoke(fence, "test");
         assert!(!attempts.is_waiting());
     }
 

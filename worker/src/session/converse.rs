@@ -130,8 +130,7 @@ impl Worker {
             self.forget(*fence);
         }
         for fence in convert::fences(&welcome.kill)? {
-            tracing::info!(trial = %fence.trial, "an attempt is not wanted any more");
-            self.attempts.revoke(fence);
+            self.attempts.revoke(fence, "another has it, or its result is there");
         }
         self.attempts.begin_session();
         // What ended between hello and its answer is handed back: nobody would miss it until its lease ends.
@@ -161,9 +160,7 @@ impl Worker {
             To::Lease(lease) => self.enqueue(&lease)?,
             To::Acknowledged(acknowledged) => self.forget(fence(acknowledged.fence.as_ref())?),
             To::Revoked(revoked) => {
-                let fence = fence(revoked.fence.as_ref())?;
-                tracing::info!(trial = %fence.trial, reason = revoked.reason, "an attempt is not wanted any more");
-                self.attempts.revoke(fence);
+                self.attempts.revoke(fence(revoked.fence.as_ref())?, &revoked.reason);
             }
             To::Recalled(recalled) => {
                 let fence = fence(recalled.fence.as_ref())?;
