@@ -4,7 +4,7 @@ use crate::dataset::Part;
 use crate::inputs::Row;
 use crate::kernel::lanes::{LANES, Lanes, Line};
 use crate::kernel::sparse::{SparseBatch, SparseRows};
-use crate::kernel::{Kernel, PairSums, Product, RowSums, Task};
+use crate::kernel::{Kernel, PairSums, Product, RowSums, Task, ZEROS};
 use crate::matrix::{self, Matrix, PANEL};
 use std::ops::Range;
 
@@ -73,27 +73,40 @@ impl Batch {
         self.labels.len()
     }
 
-    /// Continues `out` (samples × units) by inputs × weights.
-    pub(crate) fn multiply(&self, kernel: Kernel, part: &Part, weights: &Matrix, out: &mut Matrix) {
+    /// Makes `out` (samples × units) inputs × weights, begun with the biases.
+    pub(crate) fn multiply(
+        &self,
+        kernel: Kernel,
+        part: &Part,
+        (weights, biases): (&Matrix, &Matrix),
+        out: &mut Matrix,
+    ) {
         match &part.inputs.sparse {
-            Some(rows) => self.multiply_lists(kernel, rows, weights, out),
-            None => matrix::multiply(kernel, out, &self.dense, weights),
+            Some(rows) => self.multiply_lists(kernel, rows, (weights, biases), out),
+            None => matrix::multiply(kernel, out, Some(biases), &self.dense, weights),
         }
     }
 
-    fn multiply_lists(&self, kernel: Kernel, rows: &SparseRows, weights: &Matrix, out: &mut Matrix) {
+    fn multiply_lists(
+        &self,
+        kernel: Kernel,
+        rows: &SparseRows,
+        (weights, biases): (&Matrix, &Matrix),
+        out: &mut Matrix,
+    ) {
         for panel in 0..out.panels() {
             let width = out.width(panel);
             for (columns, lists) in self.sparse.by_segment(rows) {
                 let rows = &weights.panel(panel)[columns.start * width..columns.end * width];
-                kernel.sum_rows(RowSums { out: out.panel_mut(panel), width, rows, lists });
+                let start = (columns.start == 0).then(|| biases.panel(panel));
+                kernel.sum_rows(RowSums { out: out.panel_mut(panel), start, width, rows, lists });
             }
         }
     }
 
-    /// Continues `gradient`, rows `inputs` of one panel, `width` lines each, by the sum over the samples of
+    /// Makes `gradient`, rows `inputs` of one panel, `width` lines each, the sum over the samples of
     /// input × delta. There is room for an even number of rows; what is not asked for has no meaning then.
-    pub(crate) fn add_gradient(
+    pub(crate) fn make_gradient(
         &self,
         kernel: Kernel,
         part: &Part,
@@ -103,12 +116,13 @@ impl Batch {
         gradient: &mut [Line],
     ) {
         let Some(rows) = &part.inputs.sparse else {
-            return add_gradient(kernel, &self.dense, inputs, width, deltas, gradient);
+            return make_gradient(kernel, &self.dense, inputs, width, deltas, gradient);
         };
         let out = &mut gradient[..inputs.len().next_multiple_of(2) * width];
         for (samples, lists) in self.sparse.by_pair(rows, inputs) {
             let rows = &deltas[samples.start * width..samples.end * width];
-            kernel.sum_pairs(PairSums { out, width, rows, lists });
+            let start = (samples.start == 0).then_some(ZEROS);
+            kernel.sum_pairs(PairSums { out, start, width, rows, lists });
         }
     }
 }
@@ -153,6 +167,7 @@ impl Task for Numbers<'_> {
 pub(crate) fn add_deltas(kernel: Kernel, deltas: &[Line], sums: &mut [Line]) {
     kernel.multiply(Product {
         width: sums.len(),
+        start: None,
         a: &[Line([1.0; LANES])],
         row_stride: 0,
         step_stride: 0,
@@ -162,9 +177,9 @@ pub(crate) fn add_deltas(kernel: Kernel, deltas: &[Line], sums: &mut [Line]) {
     });
 }
 
-/// Continues `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, `width` lines each, by
+/// Makes `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, `width` lines each,
 /// the sum over the samples, in their order, of value × delta.
-pub(crate) fn add_gradient(
+pub(crate) fn make_gradient(
     kernel: Kernel,
     values: &Matrix,
     inputs: Range<usize>,
@@ -176,6 +191,7 @@ pub(crate) fn add_gradient(
     kernel.multiply(Product {
         width,
         out: &mut gradient[..inputs.len() * width],
+        start: Some(ZEROS),
         a: values.panel(panel),
         row_stride: 1,
         step_stride: values.width(panel) * LANES,

@@ -4,7 +4,7 @@
 //! (zeros in weights, gradients and deltas). Weights, activations and deltas all have this one layout.
 
 use crate::kernel::lanes::{LANES, Lanes, Line};
-use crate::kernel::{Kernel, Task};
+use crate::kernel::{Kernel, Product, Task, ZEROS};
 use std::ops::Range;
 
 /// Columns of a full panel. Eight AVX2 registers: as much as one row of input reuses (narrower panels measured slower).
@@ -103,14 +103,6 @@ impl Matrix {
         self.range(column / PANEL, row..row + 1).start + column % PANEL / LANES
     }
 
-    /// Makes every row of every panel that of `row`, a matrix of one row.
-    pub(crate) fn fill_rows(&mut self, row: &Matrix) {
-        for panel in 0..self.panels() {
-            let source = row.panel(panel);
-            self.panel_mut(panel).chunks_exact_mut(source.len()).for_each(|out| out.copy_from_slice(source));
-        }
-    }
-
     /// Writes the transposed block of `source` (rows of panel `panel`, of one panel here) to where it belongs in this
     /// matrix.
     pub(crate) fn transpose_block(
@@ -162,15 +154,18 @@ impl Task for Transpose<'_> {
     }
 }
 
-/// Continues `out` by the product `a · b`: each element a chain over the columns of `a` in order.
-pub(crate) fn multiply(kernel: Kernel, out: &mut Matrix, a: &Matrix, b: &Matrix) {
+/// Makes `out` the product `a · b` and more: each element is a chain over the columns of `a` in order, begun with its
+/// column of `start`, a matrix of one row, or at +0.
+pub(crate) fn multiply(kernel: Kernel, out: &mut Matrix, start: Option<&Matrix>, a: &Matrix, b: &Matrix) {
     for panel in 0..out.panels() {
         let width = out.width(panel);
+        let start = start.map_or(ZEROS, |start| start.panel(panel));
         for block in 0..a.panels() {
             let steps = a.panel_columns(block);
             let b_rows = block * PANEL..block * PANEL + steps;
-            kernel.multiply(crate::kernel::Product {
+            kernel.multiply(Product {
                 out: out.panel_mut(panel),
+                start: (block == 0).then_some(start),
                 width,
                 a: a.panel(block),
                 row_stride: a.width(block) * LANES,

@@ -55,6 +55,7 @@ pub struct Pieces<'a> {
     samples: Vec<u32>,
     batch: Batch,
     first: Matrix,
+    biases: Matrix,
     first_moments: Vec<Matrix>,
     other: Matrix,
     /// Samples × units.
@@ -88,6 +89,7 @@ impl<'a> Pieces<'a> {
             samples: (0..size).map(|at| (at * (count / size)) as u32).collect(),
             batch: Batch::new(inputs),
             first: small(inputs, units),
+            biases: Matrix::zeros(1, units),
             first_moments: (0..recipe.optimizer.moments()).map(|_| Matrix::zeros(inputs, units)).collect(),
             other: small(units, units),
             values: small(size, units),
@@ -106,8 +108,7 @@ impl<'a> Pieces<'a> {
 
     /// Multiplies the batch by the first layer's weights.
     pub fn multiply_first(&mut self) {
-        self.values.lines_mut().fill(Line::ZERO);
-        self.batch.multiply(self.kernel, self.part, &self.first, &mut self.values);
+        self.batch.multiply(self.kernel, self.part, (&self.first, &self.biases), &mut self.values);
     }
 
     /// Computes the gradient of a block of the first layer in the middle of the inputs, where images are not empty.
@@ -116,15 +117,13 @@ impl<'a> Pieces<'a> {
         let inputs = start..self.first.rows().min(start + PANEL);
         let width = self.deltas.width(0);
         let gradient = &mut self.gradient[..PANEL * width];
-        gradient.fill(Line::ZERO);
         let deltas = self.deltas.panel(0);
-        self.batch.add_gradient(self.kernel, self.part, inputs, width, deltas, gradient);
+        self.batch.make_gradient(self.kernel, self.part, inputs, width, deltas, gradient);
     }
 
     /// Multiplies deltas by the other layer's weights.
     pub fn multiply_other(&mut self) {
-        self.values.lines_mut().fill(Line::ZERO);
-        matrix::multiply(self.kernel, &mut self.values, &self.deltas, &self.other);
+        matrix::multiply(self.kernel, &mut self.values, None, &self.deltas, &self.other);
     }
 
     /// Applies the activation to small numbers of both signs.

@@ -128,12 +128,11 @@ impl Network {
             let (before, from_here) = layers.split_at_mut(index);
             let here = &mut from_here[0];
             let (weights, biases) = layer.forward_parameters();
-            here.values.fill_rows(biases);
             match before.last() {
-                None => batch.multiply(means.kernel, part, weights, &mut here.values),
+                None => batch.multiply(means.kernel, part, (weights, biases), &mut here.values),
                 Some(before) => {
                     let entering = entering(before, means);
-                    matrix::multiply(means.kernel, &mut here.values, entering, weights);
+                    matrix::multiply(means.kernel, &mut here.values, Some(biases), entering, weights);
                 }
             }
             if index == last {
@@ -203,9 +202,9 @@ enum Entering<'a> {
 }
 
 impl Entering<'_> {
-    /// Continues `gradient`, rows `inputs` of a panel of weights, `width` lines each, by the sum over the samples of
+    /// Makes `gradient`, rows `inputs` of a panel of weights, `width` lines each, the sum over the samples of
     /// input × delta.
-    fn add_gradient(
+    fn make_gradient(
         &self,
         kernel: Kernel,
         inputs: Range<usize>,
@@ -214,8 +213,10 @@ impl Entering<'_> {
         gradient: &mut [Line],
     ) {
         match self {
-            Entering::Batch(batch, part) => batch.add_gradient(kernel, part, inputs, width, deltas, gradient),
-            Entering::Values(values) => batch::add_gradient(kernel, values, inputs, width, deltas, gradient),
+            Entering::Batch(batch, part) => {
+                batch.make_gradient(kernel, part, inputs, width, deltas, gradient)
+            }
+            Entering::Values(values) => batch::make_gradient(kernel, values, inputs, width, deltas, gradient),
         }
     }
 }
@@ -261,8 +262,7 @@ impl Layer {
 
     /// Computes the deltas of the layer before from this layer's.
     fn send_back(&self, means: Means<'_>, deltas: &Matrix, before: &mut LayerSpace) {
-        before.deltas.lines_mut().fill(Line::ZERO);
-        matrix::multiply(means.kernel, &mut before.deltas, deltas, &self.transposed);
+        matrix::multiply(means.kernel, &mut before.deltas, None, deltas, &self.transposed);
         if let (Some(dropout), Some(space)) = (means.dropout, &before.dropout) {
             dropout.drop_in_place(means.kernel, &space.mask, &mut before.deltas);
         }
@@ -289,8 +289,7 @@ impl Layer {
                 folded.sum_deltas(means.kernel, width, deltas.panel(panel));
             }
             for rows in blocks(self.weights.rows()) {
-                gradient.fill(Line::ZERO);
-                inputs.add_gradient(means.kernel, rows.clone(), width, deltas.panel(panel), gradient);
+                inputs.make_gradient(means.kernel, rows.clone(), width, deltas.panel(panel), gradient);
                 let gradient = &mut gradient[..rows.len() * width];
                 if let Some(folded) = &self.folded {
                     folded.finish_gradient(means.kernel, width, rows.clone(), gradient);

@@ -155,7 +155,7 @@ impl Kernel {
         }
     }
 
-    /// Continues each element of `product.out` by its chain of fused multiply-adds over the steps, in order.
+    /// Computes each element of `product.out` by its chain of fused multiply-adds over the steps, in order.
     pub(crate) fn multiply(self, product: Product<'_>) {
         match self.0 {
             Set::Reference => reference::multiply(product),
@@ -165,7 +165,7 @@ impl Kernel {
         }
     }
 
-    /// Continues each row of `sums.out` by a list of rows times numbers, in the list's order.
+    /// Computes each row of `sums.out` by a list of rows times numbers, in the list's order.
     pub(crate) fn sum_rows(self, sums: RowSums<'_>) {
         debug_assert_eq!(sums.out.len(), sums.lists.len() * sums.width, "one row of out a list");
         match self.0 {
@@ -174,7 +174,7 @@ impl Kernel {
         }
     }
 
-    /// Continues each two rows of `sums.out` by a list of rows times two numbers, in the list's order.
+    /// Computes each two rows of `sums.out` by a list of rows times two numbers, in the list's order.
     pub(crate) fn sum_pairs(self, sums: PairSums<'_>) {
         debug_assert_eq!(sums.out.len(), 2 * sums.lists.len() * sums.width, "two rows of out a list");
         match self.0 {
@@ -184,6 +184,9 @@ impl Kernel {
     }
 }
 
+/// The start of chains that begin at +0.
+pub(crate) const ZEROS: &[Line] = &[Line::ZERO; 4];
+
 /// Arithmetic written once for every instruction set. `run` is to be inlined.
 pub(crate) trait Task {
     /// What it returns.
@@ -192,10 +195,12 @@ pub(crate) trait Task {
     fn run<L: Lanes>(self) -> Self::Output;
 }
 
-/// `out[r][c] = Σ a(r, s) · b[s][c] + out[r][c]` over s = 0, 1, … for one panel of at most four lines.
+/// `out[r][c] = Σ a(r, s) · b[s][c] + start` over s = 0, 1, … for one panel of at most four lines.
 pub(crate) struct Product<'a> {
-    /// Rows of `width` lines; the chains continue what is there.
+    /// Rows of `width` lines.
     pub(crate) out: &'a mut [Line],
+    /// What every chain begins with: a row of `width` lines. Without it chains continue what is in `out`.
+    pub(crate) start: Option<&'a [Line]>,
     /// Lines a row of `out` and `b`.
     pub(crate) width: usize,
     /// Holds a(r, s) at number `r · row_stride + s · step_stride`.
@@ -210,10 +215,12 @@ pub(crate) struct Product<'a> {
     pub(crate) steps: usize,
 }
 
-/// `out[i] = Σ value · rows[index] + out[i]` over the entries (index, value) of list i.
+/// `out[i] = Σ value · rows[index] + start` over the entries (index, value) of list i.
 pub(crate) struct RowSums<'a> {
-    /// A row of `width` lines a list; the chains continue what is there.
+    /// A row of `width` lines a list.
     pub(crate) out: &'a mut [Line],
+    /// What every chain begins with: a row of `width` lines. Without it chains continue what is in `out`.
+    pub(crate) start: Option<&'a [Line]>,
     /// Lines a row, at most four.
     pub(crate) width: usize,
     /// What the indices of the lists select.
@@ -222,10 +229,12 @@ pub(crate) struct RowSums<'a> {
     pub(crate) lists: Lists<'a>,
 }
 
-/// `out[2i + j] = Σ values[j] · rows[index] + out[2i + j]` over the pairs (index, values) of list i, for j = 0 and 1.
+/// `out[2i + j] = Σ values[j] · rows[index] + start` over the pairs (index, values) of list i, for j = 0 and 1.
 pub(crate) struct PairSums<'a> {
-    /// Two rows of `width` lines a list; the chains continue what is there.
+    /// Two rows of `width` lines a list.
     pub(crate) out: &'a mut [Line],
+    /// What every chain begins with: a row of `width` lines. Without it chains continue what is in `out`.
+    pub(crate) start: Option<&'a [Line]>,
     /// Lines a row, at most four.
     pub(crate) width: usize,
     /// What the indices of the lists select.

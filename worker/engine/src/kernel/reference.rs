@@ -92,9 +92,10 @@ impl Lanes for Plain {
     }
 }
 
-/// Continues every element of `out` by the chain `out = a · b + out` over the steps in order.
+/// Computes every element of `out` by the chain `out = a · b + out` over the steps in order.
 pub(super) fn multiply(product: Product<'_>) {
-    let Product { out, width, a, row_stride, step_stride, b, steps } = product;
+    let Product { out, start, width, a, row_stride, step_stride, b, steps } = product;
+    begin(out, start.map(|start| &start[..width]));
     for (row, out) in out.chunks_exact_mut(width).enumerate() {
         for column in 0..width * LANES {
             let (line, lane) = (column / LANES, column % LANES);
@@ -107,9 +108,10 @@ pub(super) fn multiply(product: Product<'_>) {
     }
 }
 
-/// Continues every element of row i of `out` by the chain `out = value · rows[index] + out` over list i in order.
+/// Computes every element of row i of `out` by the chain `out = value · rows[index] + out` over list i in order.
 pub(super) fn sum_rows(sums: RowSums<'_>) {
-    let RowSums { out, width, rows, lists } = sums;
+    let RowSums { out, start, width, rows, lists } = sums;
+    begin(out, start.map(|start| &start[..width]));
     for (list, out) in out.chunks_exact_mut(width).enumerate() {
         for entry in lists.entries(list) {
             add_row(out, lists.table[entry.value()], &rows[entry.index() * width..][..width]);
@@ -117,15 +119,23 @@ pub(super) fn sum_rows(sums: RowSums<'_>) {
     }
 }
 
-/// Continues every element of rows 2i and 2i + 1 of `out` by such chains over list i in order, each row by its own values.
+/// Computes every element of rows 2i and 2i + 1 of `out` by such chains over list i in order, each row by its own values.
 pub(super) fn sum_pairs(sums: PairSums<'_>) {
-    let PairSums { out, width, rows, lists } = sums;
+    let PairSums { out, start, width, rows, lists } = sums;
+    begin(out, start.map(|start| &start[..width]));
     for (list, out) in out.chunks_exact_mut(2 * width).enumerate() {
         for pair in lists.pairs(list) {
             for (out, value) in out.chunks_exact_mut(width).zip(pair.values()) {
                 add_row(out, lists.table[value], &rows[pair.index() * width..][..width]);
             }
         }
+    }
+}
+
+/// Makes every row what its chains begin with.
+pub(super) fn begin(out: &mut [Line], start: Option<&[Line]>) {
+    if let Some(start) = start {
+        out.chunks_exact_mut(start.len()).for_each(|out| out.copy_from_slice(start));
     }
 }
 

@@ -73,9 +73,11 @@ fn products(kernel: Kernel) -> Vec<Line> {
             for steps in [1, 7, 97] {
                 let (mut out, a) = (numbers(rows * width), numbers(rows * 7));
                 let b = &numbers(steps * width + 1)[1..];
-                let out_lines = &mut out;
+                // Some continue what is there, some begin with a row.
+                let start = (rows % 2 == 0).then_some(&a[..4]);
                 kernel.multiply(Product {
-                    out: out_lines,
+                    out: &mut out,
+                    start,
                     width,
                     a: &a,
                     row_stride: 7 * LANES,
@@ -105,10 +107,16 @@ fn row_sums(kernel: Kernel) -> Vec<Line> {
         let (mut out, mut gradient) = (numbers(3 * width), numbers(columns * width));
         for (columns, lists) in batch.by_segment(&rows) {
             let rows = &weights[columns.start * width..];
-            kernel.sum_rows(RowSums { out: &mut out, width, rows, lists });
+            kernel.sum_rows(RowSums { out: &mut out, start: None, width, rows, lists });
         }
         for (_, lists) in batch.by_pair(&rows, 0..columns) {
-            kernel.sum_pairs(PairSums { out: &mut gradient, width, rows: &deltas, lists });
+            kernel.sum_pairs(PairSums {
+                out: &mut gradient,
+                start: Some(&weights),
+                width,
+                rows: &deltas,
+                lists,
+            });
         }
         all.extend(out);
         all.extend(gradient);

@@ -64,7 +64,10 @@ fn tile<L: Lanes, const R: usize, const W: usize>(
     let width = product.width;
     let mut sums = [[L::splat(0.0); W]; R];
     for (r, sums) in sums.iter_mut().enumerate() {
-        *sums = load(&product.out[(row + r) * width + line..][..W]);
+        *sums = match product.start {
+            Some(start) => load(&start[line..][..W]),
+            None => load(&product.out[(row + r) * width + line..][..W]),
+        };
     }
     let a = product.a.as_ptr().cast::<f32>();
     let b = product.b.as_ptr();
@@ -112,21 +115,26 @@ impl Task for SumRows<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let RowSums { out, width, rows, lists } = self.0;
+        let RowSums { out, start, width, rows, lists } = self.0;
         assert!(lists.index_end() * width <= rows.len(), "every index of the lists is a row");
         match width {
-            1 => sum_lists::<L, 1>(out, rows, lists),
-            2 => sum_lists::<L, 2>(out, rows, lists),
-            3 => sum_lists::<L, 3>(out, rows, lists),
-            _ => sum_lists::<L, 4>(out, rows, lists),
+            1 => sum_lists::<L, 1>(out, start, rows, lists),
+            2 => sum_lists::<L, 2>(out, start, rows, lists),
+            3 => sum_lists::<L, 3>(out, start, rows, lists),
+            _ => sum_lists::<L, 4>(out, start, rows, lists),
         }
     }
 }
 
 #[inline(always)]
-fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: Lists<'_>) {
+fn sum_lists<L: Lanes, const W: usize>(
+    out: &mut [Line],
+    start: Option<&[Line]>,
+    rows: &[Line],
+    lists: Lists<'_>,
+) {
     for (list, out) in out.chunks_exact_mut(W).enumerate() {
-        let mut sums: [L; W] = load(out);
+        let mut sums: [L; W] = load(start.map_or(&*out, |start| &start[..W]));
         for entry in lists.entries(list) {
             let value = L::splat(lists.table[entry.value()]);
             for (line, sum) in sums.iter_mut().enumerate() {
@@ -167,8 +175,10 @@ impl Task for SumPairs<'_> {
 fn sum_pair_lists<L: Lanes, const W: usize>(sums: &mut PairSums<'_>, line: usize) -> usize {
     let (width, start, table) = (sums.width, sums.rows[line..].as_ptr(), sums.lists.table);
     for (list, out) in sums.out.chunks_exact_mut(2 * width).enumerate() {
-        let mut first: [L; W] = load(&out[line..][..W]);
-        let mut second: [L; W] = load(&out[width + line..][..W]);
+        let [mut first, mut second]: [[L; W]; 2] = match sums.start {
+            Some(start) => [load(&start[line..][..W]), load(&start[line..][..W])],
+            None => [load(&out[line..][..W]), load(&out[width + line..][..W])],
+        };
         for pair in sums.lists.pairs(list) {
             let values = pair.values();
             let values = [L::splat(table[values[0]]), L::splat(table[values[1]])];

@@ -2,7 +2,7 @@
 
 use super::Product;
 use super::lanes::{LANES, Lanes, Line};
-use super::reference::Plain;
+use super::reference::{Plain, begin};
 
 /// Rounds twice where a fused multiply-add rounds once.
 #[derive(Clone, Copy)]
@@ -59,7 +59,8 @@ impl Lanes for SplitFma {
 
 /// Adds the terms of each chain from the last to the first.
 pub(super) fn multiply_backwards(product: Product<'_>) {
-    let Product { out, width, a, row_stride, step_stride, b, steps } = product;
+    let Product { out, start, width, a, row_stride, step_stride, b, steps } = product;
+    begin(out, start.map(|start| &start[..width]));
     for (row, out) in out.chunks_exact_mut(width).enumerate() {
         for column in 0..width * LANES {
             let (line, lane) = (column / LANES, column % LANES);
