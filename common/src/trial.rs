@@ -71,6 +71,26 @@ pub enum FailureKind {
     WorkerLost,
 }
 
+/// A checkpoint that is kept for whoever tries the trial next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeptCheckpoint {
+    /// The BLAKE3 digest of its bytes.
+    pub digest: Digest,
+    /// How many bytes it has.
+    pub length: u64,
+    /// Epochs completed.
+    pub epoch: u32,
+    /// Steps of the next epoch completed.
+    pub step: u32,
+}
+
+impl KeptCheckpoint {
+    /// Returns how far the trial had come: epochs, and steps of the next one.
+    pub fn progress(&self) -> (u32, u32) {
+        (self.epoch, self.step)
+    }
+}
+
 /// Every kind of failure.
 pub const FAILURE_KINDS: [FailureKind; 8] = [
     FailureKind::Panic,

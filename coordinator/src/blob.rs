@@ -1,6 +1,7 @@
 //! Content-addressed files: a blob is stored under the digest of its bytes, and never under a name from outside.
 
 use gridsweep_common::id::Digest;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -99,6 +100,26 @@ impl BlobStore {
         }
     }
 
+    /// Removes a blob, if it is there.
+    pub fn remove(&self, digest: Digest) {
+        // One that stays is only room, until the folder is cleared.
+        let _ = std::fs::remove_file(self.path(digest));
+    }
+
+    /// Removes everything but these blobs: also what is left of blobs that did not come in whole.
+    pub fn clear_but(&self, kept: &BTreeSet<Digest>) -> Result<(), BlobError> {
+        let error = |source| BlobError::Io { path: self.folder.clone(), source };
+        let kept: BTreeSet<String> = kept.iter().map(Digest::to_string).collect();
+        for entry in std::fs::read_dir(&self.folder).map_err(error)? {
+            let entry = entry.map_err(error)?;
+            let is_kept = entry.file_name().to_str().is_some_and(|name| kept.contains(name));
+            if !is_kept && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                std::fs::remove_file(entry.path()).map_err(error)?;
+            }
+        }
+        Ok(())
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
         self.folder.join(digest.to_string())
     }
@@ -154,6 +175,21 @@ mod tests {
         let mut read = String::new();
         blobs.read(digest).unwrap().unwrap().read_to_string(&mut read).unwrap();
         assert_eq!(read, "some bytes");
+    }
+
+    #[test]
+    fn what_is_not_kept_is_cleared_with_what_did_not_come_in_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = BlobStore::open(folder.path()).unwrap();
+        let (kept, stale) = (Digest::of(b"kept"), Digest::of(b"stale"));
+        blobs.put(kept, &b"kept"[..]).unwrap();
+        blobs.put(stale, &b"stale"[..]).unwrap();
+        std::fs::write(folder.path().join(format!("{stale}.part-1-1")), b"sta").unwrap();
+        blobs.clear_but(&BTreeSet::from([kept])).unwrap();
+        assert!(blobs.has(kept) && std::fs::read_dir(folder.path()).unwrap().count() == 1);
+        blobs.remove(kept);
+        blobs.remove(kept);
+        assert!(!blobs.has(kept));
     }
 
     #[test]

@@ -7,19 +7,24 @@
 //! is tried again until there is room. Any other failure of the store ends the coordinator: what it holds in memory may
 //! then be ahead of the disk for good, and the next one reads what is there.
 
+mod write;
+
+use crate::blob::BlobStore;
 use crate::core::{
     self, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings, Snapshot,
     SubmitReport,
 };
-use crate::store::{Batch, Preview, Store, StoreError};
+use crate::store::{Preview, Store, StoreError};
 use gridsweep_common::data::DataManifest;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Digest, Fence, Term, TrialId, WorkerId};
 use gridsweep_common::metric::EpochMetrics;
+use gridsweep_common::trial::KeptCheckpoint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use write::Unwritten;
 
 /// How many messages wait for the driver before senders have to wait.
 const INBOX_MESSAGES_MAX: usize = 4096;
@@ -31,10 +36,6 @@ const TICK: Duration = Duration::from_millis(250);
 pub(crate) const OUTBOX_MESSAGES_MAX: usize = 8192;
 /// How many previews wait for a commit; further ones are dropped, which a preview may be.
 const PREVIEWS_MAX: usize = 100_000;
-/// How often a full disk is tried again.
-const RETRY_EVERY: Duration = Duration::from_secs(1);
-/// How many messages are held back while a disk is full; further ones are dropped, and asked for again by whoever waits.
-const WITHHELD_MAX: usize = 100_000;
 
 /// What reaches the driver.
 #[derive(Debug)]
@@ -51,6 +52,10 @@ pub(crate) enum ToDriver {
     Died { name: String, reason: String, reply: oneshot::Sender<bool> },
     /// Which data set has this digest?
     Describe { data: Digest, reply: oneshot::Sender<Option<DataManifest>> },
+    /// Would this checkpoint be kept?
+    WantsCheckpoint { fence: Fence, checkpoint: KeptCheckpoint, reply: oneshot::Sender<bool> },
+    /// The bytes of this checkpoint are stored. Is it kept?
+    KeepCheckpoint { fence: Fence, checkpoint: KeptCheckpoint, reply: oneshot::Sender<bool> },
 }
 
 /// What a session is to pass on to its worker.
@@ -111,6 +116,9 @@ pub(crate) struct Driver {
     standing: watch::Sender<Arc<Standing>>,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<Outbound>>,
     tickets: BTreeMap<u64, oneshot::Sender<SubmitReport>>,
+    /// Those who wait to hear whether their checkpoints are kept.
+    uploads: BTreeMap<u64, oneshot::Sender<bool>>,
+    checkpoints: BlobStore,
     previews: Vec<Preview>,
     /// Workers that did not read what they were sent: let go with the next batch.
     deaf: Vec<WorkerId>,
@@ -128,18 +136,11 @@ pub(crate) struct Driver {
     trouble: Option<String>,
 }
 
-/// What a full disk did not take.
-struct Unwritten {
-    batch: Batch,
-    /// What is not said before it is written.
-    effects: Vec<Effect>,
-    tried: Instant,
-}
-
 impl Driver {
     /// Reads the store and begins a term.
     pub(crate) fn start(
         mut store: Box<dyn Store>,
+        checkpoints: BlobStore,
         settings: Settings,
     ) -> Result<(Driver, Handle), StoreError> {
         let term = store.begin_term()?;
@@ -147,6 +148,9 @@ impl Driver {
         let mut core = Core::new(term, settings);
         for event in store.load()? {
             core.apply(&event);
+        }
+        if let Err(error) = checkpoints.clear_but(&core.checkpoints()) {
+            tracing::warn!(%error, "checkpoints that nobody needs are left in the state folder");
         }
         let (inbox_sender, inbox) = mpsc::channel(INBOX_MESSAGES_MAX);
         let (standing, standing_receiver) = watch::channel(Arc::default());
@@ -158,6 +162,8 @@ impl Driver {
             standing,
             outboxes: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            checkpoints,
             previews: Vec::new(),
             deaf: Vec::new(),
             is_dirty: true,
@@ -233,6 +239,17 @@ impl Driver {
                 self.tickets.insert(ticket, reply);
                 Input::Submit { ticket, sweep }
             }
+            ToDriver::WantsCheckpoint { fence, checkpoint, reply } => {
+                // Whoever asked may be gone.
+                let _ = reply.send(self.core.wants_checkpoint(fence, checkpoint));
+                return;
+            }
+            ToDriver::KeepCheckpoint { fence, checkpoint, reply } => {
+                let ticket = self.next_ticket;
+                self.next_ticket += 1;
+                self.uploads.insert(ticket, reply);
+                Input::Checkpoint { ticket, fence, checkpoint }
+            }
             ToDriver::Describe { data, reply } => {
                 let manifest = self.core.sweeps().find(|(_, sweep)| sweep.data() == data);
                 let _ = reply.send(manifest.map(|(_, sweep)| sweep.frozen.data.clone()));
@@ -292,84 +309,6 @@ impl Driver {
         walked >= core::ASSIGN_STEPS_MAX
     }
 
-    async fn commit(&mut self, decision: Decision) -> Result<(), StoreError> {
-        let Decision { events, records, effects } = decision;
-        self.is_dirty |= !self.previews.is_empty();
-        let previews = std::mem::take(&mut self.previews);
-        let batch = Batch { term: self.term, events, records, previews, at_ms: wall_clock_ms() };
-        let has_batch = !batch.events.is_empty() || !batch.previews.is_empty();
-        let effects = match self.unwritten.take() {
-            Some(unwritten) => self.commit_behind(unwritten, batch, effects).await?,
-            None if has_batch => self.write(batch, effects).await?,
-            None => effects,
-        };
-        // Before anyone is answered: whoever submits asks at once how the sweep stands.
-        if std::mem::take(&mut self.is_dirty) {
-            self.publish();
-        }
-        effects.into_iter().for_each(|effect| self.perform(effect));
-        if has_batch {
-            end_after_effects();
-        }
-        Ok(())
-    }
-
-    /// Lets a batch wait behind one that a full disk did not take. It grows by what still can happen to the leases that
-    /// were given: bounded by them. Previews are lost, which a preview may be. Returns what may be said now.
-    async fn commit_behind(
-        &mut self,
-        mut unwritten: Unwritten,
-        batch: Batch,
-        effects: Vec<Effect>,
-    ) -> Result<Vec<Effect>, StoreError> {
-        unwritten.batch.events.extend(batch.events);
-        unwritten.batch.records.extend(batch.records);
-        let (mut now, later) = effects.into_iter().partition::<Vec<_>, _>(rests_on_nothing_stored);
-        unwritten.effects.extend(later);
-        unwritten.effects.truncate(WITHHELD_MAX);
-        if unwritten.tried.elapsed() < RETRY_EVERY {
-            self.unwritten = Some(unwritten);
-            return Ok(now);
-        }
-        now.extend(self.write(unwritten.batch, unwritten.effects).await?);
-        Ok(now)
-    }
-
-    /// Writes a batch and returns what may be said then: all that rests on it, or what rests on nothing stored. On a thread of its own: an fsync may take long, and the runtime's
-    /// threads serve the workers meanwhile.
-    async fn write(&mut self, mut batch: Batch, effects: Vec<Effect>) -> Result<Vec<Effect>, StoreError> {
-        let mut store = self.store.take().expect("the store is back after every write");
-        let written = tokio::task::spawn_blocking(move || {
-            end_before_commit();
-            let result = store.commit(&batch);
-            end_after_commit();
-            batch.previews.clear();
-            (store, batch, result)
-        });
-        let (store, batch, result) = written.await.expect("a store reports errors and does not panic");
-        self.store = Some(store);
-        match result {
-            Ok(()) => {
-                if self.trouble.take().is_some() {
-                    tracing::warn!("there is room for the store again: going on");
-                    self.is_dirty = true;
-                }
-                Ok(effects)
-            }
-            Err(error @ StoreError::Full { .. }) => {
-                if self.trouble.is_none() {
-                    tracing::error!(%error, "nothing is leased or acknowledged until there is room");
-                    self.is_dirty = true;
-                }
-                self.trouble = Some(error.to_string());
-                let (now, effects) = effects.into_iter().partition(rests_on_nothing_stored);
-                self.unwritten = Some(Unwritten { batch, effects, tried: Instant::now() });
-                Ok(now)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Send { worker, message } => self.send(worker, Outbound::Message(message)),
@@ -378,6 +317,17 @@ impl Driver {
                 self.outboxes.remove(&worker);
             }
             Effect::HangUp { worker } => drop(self.outboxes.remove(&worker)),
+            Effect::CheckpointTaken { ticket, is_kept } => {
+                if let Some(reply) = self.uploads.remove(&ticket) {
+                    // Whoever asked may be gone; the checkpoint is kept all the same.
+                    let _ = reply.send(is_kept);
+                }
+            }
+            Effect::DiscardCheckpoint { digest } => {
+                let checkpoints = self.checkpoints.clone();
+                // Not waited for: what a crash leaves is cleared at the next start.
+                drop(tokio::task::spawn_blocking(move || checkpoints.remove(digest)));
+            }
             Effect::Reply { ticket, report } => {
                 if let Some(reply) = self.tickets.remove(&ticket) {
                     // Whoever asked may be gone; the sweep is submitted all the same.
@@ -417,41 +367,6 @@ impl Driver {
     }
 }
 
-/// Where a test may end the process, in a debug build with failpoints: nothing of a batch is on disk.
-fn end_before_commit() {
-    #[cfg(debug_assertions)]
-    fail::fail_point!("before_commit", |_| std::process::abort());
-}
-
-/// The same: all of a batch is on disk, and nobody knows.
-fn end_after_commit() {
-    #[cfg(debug_assertions)]
-    fail::fail_point!("after_commit", |_| std::process::abort());
-}
-
-/// The same: what rests on a batch has been said, and may not have arrived.
-fn end_after_effects() {
-    #[cfg(debug_assertions)]
-    fail::fail_point!("after_effects", |_| std::process::abort());
-}
-
-/// Returns whether something may be said while the disk is full.
-fn rests_on_nothing_stored(effect: &Effect) -> bool {
-    match effect {
-        Effect::Refuse { .. } | Effect::HangUp { .. } => true,
-        Effect::Reply { .. } => false,
-        Effect::Send { message, .. } => match message {
-            Message::Renewed(_) | Message::Drain => true,
-            Message::Welcome { .. }
-            | Message::Lease { .. }
-            | Message::Acknowledged(_)
-            | Message::Revoked { .. }
-            | Message::Recalled(_)
-            | Message::Quarantined => false,
-        },
-    }
-}
-
 /// Says in the log what someone should look into.
 fn report(core: &Core, event: &Event) {
     match event {
@@ -475,16 +390,11 @@ fn append(decision: &mut Decision, mut next: Decision) {
     decision.effects.append(&mut next.effects);
 }
 
-fn wall_clock_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::testing::{honest, offer, settings, sweep_of};
-    use crate::store::MemoryStore;
+    use crate::store::{Batch, MemoryStore};
     use std::pin::Pin;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -518,12 +428,15 @@ mod tests {
         driver: tokio::task::JoinHandle<Result<(), StoreError>>,
         worker: WorkerId,
         outbox: mpsc::Receiver<Outbound>,
+        checkpoints: tempfile::TempDir,
     }
 
     impl Scene {
         async fn new(trials: usize) -> Scene {
             let store = Shared::default();
-            let (driver, handle) = Driver::start(Box::new(store.clone()), settings()).unwrap();
+            let checkpoints = tempfile::tempdir().unwrap();
+            let blobs = BlobStore::open(checkpoints.path()).unwrap();
+            let (driver, handle) = Driver::start(Box::new(store.clone()), blobs, settings()).unwrap();
             let driver = tokio::spawn(driver.run());
             let (reply, submitted) = oneshot::channel();
             handle.inbox.send(ToDriver::Submit { sweep: sweep_of("a", trials), reply }).await.unwrap();
@@ -533,7 +446,7 @@ mod tests {
             let join =
                 ToDriver::Join { offer: offer("w", 1), claims: Claims::default(), outbox: sender, joined };
             handle.inbox.send(join).await.unwrap();
-            Scene { store, handle, driver, worker: worker.await.unwrap(), outbox }
+            Scene { store, handle, driver, worker: worker.await.unwrap(), outbox, checkpoints }
         }
 
         async fn give(&self, input: Input) {
@@ -625,6 +538,40 @@ mod tests {
             "the second sweep is answered and not shown"
         );
         submitted.await.unwrap();
+        scene.driver.abort();
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_is_on_disk_for_as_long_as_somebody_may_need_it() {
+        let mut scene = Scene::new(1).await;
+        let (fence, worker) = (scene.leased().await, scene.worker);
+        let blobs = BlobStore::open(scene.checkpoints.path()).unwrap();
+        let offer = async |epoch: u32| {
+            let bytes = epoch.to_le_bytes();
+            let checkpoint = KeptCheckpoint { digest: Digest::of(&bytes), length: 4, epoch, step: 0 };
+            blobs.put(checkpoint.digest, &bytes[..]).unwrap();
+            let (reply, is_kept) = oneshot::channel();
+            let keep = ToDriver::KeepCheckpoint { fence, checkpoint, reply };
+            scene.handle.inbox.send(keep).await.unwrap();
+            (is_kept.await.unwrap(), checkpoint.digest)
+        };
+        let gone = async |digest| {
+            for _ in 0..1000 {
+                if !blobs.has(digest) {
+                    return true;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            false
+        };
+        let (is_kept, second) = offer(2).await;
+        assert!(is_kept && blobs.has(second));
+        let (is_kept, first) = offer(1).await;
+        assert!(!is_kept && gone(first).await && blobs.has(second), "one that is behind is not kept");
+        let (is_kept, third) = offer(3).await;
+        assert!(is_kept && gone(second).await && blobs.has(third));
+        scene.give(Input::Finished { worker, fence, outcome: honest(fence.trial) }).await;
+        assert!(gone(third).await, "nobody tries it again");
         scene.driver.abort();
     }
 

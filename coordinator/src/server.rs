@@ -7,7 +7,7 @@ use crate::doors::{
     KEEPALIVE, Limits, TlsError, accept,
 };
 use crate::driver::{Driver, Handle};
-use crate::grpc::{OpenReader, Readers, ReadsService, Shared, SweepsService, WorkersService};
+use crate::grpc::{Checkpoints, OpenReader, Readers, ReadsService, Shared, SweepsService, WorkersService};
 use crate::observe::{self, MeasuredStore, Meter, Observed};
 use crate::store::{Store, StoreError};
 use gridsweep_proto::MESSAGE_BYTES_MAX;
@@ -133,6 +133,8 @@ impl Coordinator {
     ) -> Result<Coordinator, StartError> {
         doors.check()?;
         let blobs = BlobStore::open(&storage.blobs)?;
+        let checkpoints = BlobStore::open(&storage.blobs.join("checkpoints"))?;
+        let kept = checkpoints.clone();
         let (listener, address) = listen(doors.listen).await?;
         let metrics = match doors.metrics {
             Some(address) => Some(listen(address).await?),
@@ -141,13 +143,14 @@ impl Coordinator {
         let numerics = settings.numerics;
         let meter = Arc::new(Meter::default());
         let store = Box::new(MeasuredStore { store: storage.store, meter: Arc::clone(&meter) });
-        let (driver, handle) = tokio::task::spawn_blocking(move || Driver::start(store, settings))
+        let (driver, handle) = tokio::task::spawn_blocking(move || Driver::start(store, kept, settings))
             .await
             .expect("reading a store reports errors and does not panic")?;
         let ms = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
         let shared = Shared {
             handle: handle.clone(),
             blobs,
+            checkpoints: Checkpoints::new(checkpoints),
             readers: Readers::new(storage.open_reader),
             numerics,
             lease_ms: ms(timing.lease),

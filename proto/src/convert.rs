@@ -1,6 +1,6 @@
 //! Wire messages to domain types and back. Nothing that arrives can panic: what does not fit is a [`Malformed`].
 
-use crate::v1;
+use crate::{CHECKPOINT_BYTES_MAX, v1};
 use gridsweep_common::choice::{Choices, Number, Value};
 use gridsweep_common::data::{
     CsvFormat, DataFile, DataFormat, DataManifest, LabelColumn, Pick, Standardize, Validation,
@@ -8,7 +8,7 @@ use gridsweep_common::data::{
 use gridsweep_common::id::{Attempt, Digest, Fence, Term, TrialId};
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, HISTOGRAM_BINS, MatrixSummary, Outcome};
 use gridsweep_common::seed::SeedKey;
-use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
+use gridsweep_common::trial::{Failure, FailureKind, KeptCheckpoint, TrialSpec};
 
 /// A message that no version of this protocol sends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +41,22 @@ pub fn trial_id(bytes: &[u8]) -> Result<TrialId, Malformed> {
 pub fn fence(wire: Option<&v1::Fence>) -> Result<Fence, Malformed> {
     let wire = wire.ok_or(Malformed("no fence"))?;
     Ok(Fence { term: Term(wire.term), trial: trial_id(&wire.trial)?, attempt: Attempt(wire.attempt) })
+}
+
+/// Reads what is said of a checkpoint.
+pub fn checkpoint(wire: &v1::Checkpoint) -> Result<KeptCheckpoint, Malformed> {
+    if !(1..=CHECKPOINT_BYTES_MAX).contains(&wire.length) {
+        return Err(Malformed("a checkpoint of no bytes, or of more than 1 GiB"));
+    }
+    let v1::Checkpoint { length, epoch, step, .. } = *wire;
+    Ok(KeptCheckpoint { digest: digest(&wire.digest)?, length, epoch, step })
+}
+
+impl From<KeptCheckpoint> for v1::Checkpoint {
+    fn from(checkpoint: KeptCheckpoint) -> v1::Checkpoint {
+        let KeptCheckpoint { digest, length, epoch, step } = checkpoint;
+        v1::Checkpoint { digest: digest.0.to_vec(), length, epoch, step }
+    }
 }
 
 /// Reads several fences.

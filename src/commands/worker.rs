@@ -24,6 +24,8 @@ pub(crate) async fn worker(
         slots: args.threads.map_or(environment.cores, usize::from),
         checkpoints: args.checkpoints.clone().unwrap_or_else(|| state.join("checkpoints")),
         checkpoint_every: args.checkpoint_every,
+        // The workers of `run` share a folder with whoever goes on.
+        checkpoints_are_sent: !args.until_stdin_closes,
         grace: args.grace,
         state,
         name: args.name.clone().unwrap_or_else(gridsweep_worker::default_name),

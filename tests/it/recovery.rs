@@ -57,6 +57,21 @@ impl Scene {
         Running::start(&mut worker)
     }
 
+    /// A worker as on another machine: nobody reads what it writes.
+    fn worker_apart(&self, name: &str, checkpoint_every: &str) -> Running {
+        let mut worker = gridsweep(&self.place.path(name));
+        worker.args(["worker", "--threads", "1", "--connect", &self.address, "--name", name]);
+        Running::start(worker.args(["--checkpoint-every", checkpoint_every]))
+    }
+
+    /// Returns the checkpoints that the coordinator keeps.
+    fn kept(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.state.join("blobs/checkpoints")).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        // One that is on its way in has an extension.
+        files.filter(|file| file.extension().is_none()).collect()
+    }
+
     fn wait_for_epochs(&self, epochs: u64) {
         wait_until("the trial has come that far", || {
             let status = output(gridsweep(&self.state).args(["status", "long", "--format", "json"]));
@@ -176,6 +191,64 @@ fn a_worker_that_is_drained_hands_its_trial_on_with_its_checkpoint() {
     let attempts = scene.attempts();
     assert_eq!(states(&attempts), ["released", "finished"], "handed back, and not lost");
     assert!(attempts[1]["from_epoch"].as_u64().unwrap() >= 7);
+    drop(second);
+}
+
+#[test]
+fn what_a_killed_worker_ran_goes_on_in_the_middle_on_another_machine() {
+    let scene = Scene::new("3s");
+    let mut first = scene.worker_apart("first", "100ms");
+    scene.wait_for_epochs(8);
+    wait_until("the coordinator keeps a checkpoint", || !scene.kept().is_empty());
+    first.signal("KILL");
+    first.wait();
+    let second = scene.worker_apart("second", "1h");
+    scene.wait_for_the_end();
+    let attempts = scene.attempts();
+    assert_eq!(attempts.len(), 2);
+    assert!(["lost", "superseded"].contains(&states(&attempts)[0]), "{attempts:?}");
+    let from = |what: &str| attempts[1][what].as_u64().unwrap();
+    assert!((from("from_epoch"), from("from_step")) > (0, 0), "{attempts:?}");
+    wait_until("nothing is kept of a trial that has ended", || scene.kept().is_empty());
+    drop(second);
+}
+
+#[test]
+fn a_worker_that_is_drained_leaves_its_checkpoint_with_the_coordinator() {
+    let mut scene = Scene::new("30s");
+    // None but the one that it leaves when it is drained.
+    let mut first = scene.worker_apart("first", "1h");
+    scene.wait_for_epochs(8);
+    assert!(scene.kept().is_empty());
+    first.signal("TERM");
+    assert_eq!(first.wait(), Some(0));
+    assert_eq!(scene.kept().len(), 1);
+    scene.restart(|| ());
+    let second = scene.worker_apart("second", "1h");
+    scene.wait_for_the_end();
+    let attempts = scene.attempts();
+    assert_eq!(states(&attempts), ["released", "finished"], "handed back, and not lost");
+    assert!(attempts[1]["from_epoch"].as_u64().unwrap() >= 7, "{attempts:?}");
+    drop(second);
+}
+
+#[test]
+fn a_checkpoint_that_went_bad_at_the_coordinator_costs_time_and_nothing_else() {
+    let scene = Scene::new("30s");
+    let mut first = scene.worker_apart("first", "1h");
+    scene.wait_for_epochs(3);
+    first.signal("TERM");
+    assert_eq!(first.wait(), Some(0));
+    let kept = scene.kept().pop().unwrap();
+    let mut bytes = std::fs::read(&kept).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&kept, bytes).unwrap();
+    let second = scene.worker_apart("second", "1h");
+    scene.wait_for_the_end();
+    let attempts = scene.attempts();
+    assert_eq!(states(&attempts), ["released", "finished"]);
+    assert_eq!(attempts[1]["from_epoch"], 0, "it starts over");
     drop(second);
 }
 

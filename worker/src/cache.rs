@@ -6,10 +6,18 @@ use gridsweep_common::data::{DataFile, DataManifest};
 use gridsweep_common::id::Digest;
 use gridsweep_engine::Dataset;
 use gridsweep_proto::{convert, v1};
+use rand::RngExt;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OnceCell};
+use tonic::Code;
+
+/// Asking again for data: the first wait, and the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+/// How often it is looked meanwhile whether anyone still wants it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 type Client = v1::workers_client::WorkersClient<Link>;
 
@@ -34,13 +42,61 @@ pub(crate) enum FetchError {
     Data(#[from] DataError),
 }
 
+impl FetchError {
+    /// Returns whether asking again would be answered the same.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            FetchError::Coordinator(status) => matches!(
+                status.code(),
+                Code::NotFound
+                    | Code::InvalidArgument
+                    | Code::FailedPrecondition
+                    | Code::PermissionDenied
+                    | Code::Unauthenticated
+                    | Code::Unimplemented
+                    | Code::OutOfRange
+            ),
+            FetchError::Wrong(_) | FetchError::Data(_) => true,
+        }
+    }
+}
+
 impl DataCache {
     pub(crate) fn new(folder: &Path) -> DataCache {
         DataCache { folder: folder.to_owned(), loaded: Mutex::default() }
     }
 
+    /// Returns a data set, and asks for it again for as long as the coordinator is away or in trouble and the data set
+    /// `is_wanted`: that is not the trial's failure.
+    pub(crate) async fn get_patiently(
+        &self,
+        client: &Client,
+        data: Digest,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<Arc<Dataset>, FetchError> {
+        let mut wait = BACK_OFF.0;
+        loop {
+            let error = match self.get(client.clone(), data).await {
+                Ok(dataset) => return Ok(dataset),
+                Err(error) => error,
+            };
+            if error.is_permanent() {
+                return Err(error);
+            }
+            tracing::warn!(%data, %error, "a data set is not to be had for now; trying again");
+            let again = Instant::now() + wait.mul_f64(rand::rng().random_range(0.5..1.0));
+            while Instant::now() < again {
+                if !is_wanted() {
+                    return Err(error);
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            wait = (wait * 2).min(BACK_OFF.1);
+        }
+    }
+
     /// Returns a data set, from memory, from disk or from the coordinator. Several slots that ask at once wait for one.
-    pub(crate) async fn get(&self, client: Client, data: Digest) -> Result<Arc<Dataset>, FetchError> {
+    async fn get(&self, client: Client, data: Digest) -> Result<Arc<Dataset>, FetchError> {
         let cell = Arc::clone(self.loaded.lock().await.entry(data).or_default());
         cell.get_or_try_init(|| self.load(client, data)).await.cloned()
     }
@@ -108,4 +164,30 @@ fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         // A disk that is full needs the room for more important things.
         let _ = std::fs::remove_file(&partial);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fake;
+    use tonic::Status;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn data_is_asked_for_again_until_there_is_an_answer_for_good_or_nobody_wants_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = DataCache::new(folder.path());
+        let fake = Arc::new(Fake::default());
+        let client = fake.serve().await;
+        let trouble = || [Status::unavailable("no file descriptors left"), Status::internal("no room")];
+        fake.troubles.lock().unwrap().extend(trouble());
+        let answer = cache.get_patiently(&client, Digest([1; 32]), || true).await;
+        assert!(
+            answer.is_err_and(|error| error.is_permanent() && error.to_string().contains("no such data"))
+        );
+        assert!(fake.troubles.lock().unwrap().is_empty(), "it asked until it was told for good");
+        fake.troubles.lock().unwrap().extend(trouble());
+        let answer = cache.get_patiently(&client, Digest([1; 32]), || false).await;
+        assert!(answer.is_err_and(|error| !error.is_permanent()), "the trial has not failed");
+        assert_eq!(fake.troubles.lock().unwrap().len(), 1, "nobody wanted it any more");
+    }
 }

@@ -4,6 +4,7 @@
 //! does not fit is put aside with a warning, and its trial starts over: a checkpoint saves time and decides nothing.
 
 use gridsweep_common::id::{Digest, TrialId};
+use gridsweep_engine::Checkpoint;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,43 @@ const MAGIC: [u8; 8] = *b"gsweepC1";
 const FRAME_BYTES: usize = 8 + 16 + 32;
 /// The largest file that is read: more than the parameters of any network that fits a machine of today.
 const FILE_BYTES_MAX: u64 = 64 << 30;
+
+/// A checkpoint in its frame: what the file holds, and what is sent to the coordinator.
+#[derive(Debug)]
+pub(crate) struct Framed {
+    /// Epochs completed, and steps of the next one.
+    pub(crate) progress: (u32, u32),
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Framed {
+    /// Puts a checkpoint of this trial into its frame.
+    pub(crate) fn new(trial: TrialId, checkpoint: &Checkpoint) -> Framed {
+        let state = &checkpoint.bytes;
+        let mut bytes = Vec::with_capacity(FRAME_BYTES + state.len());
+        bytes.extend(MAGIC);
+        bytes.extend(trial.0);
+        bytes.extend(Digest::of(state).0);
+        bytes.extend(state);
+        Framed { progress: (checkpoint.epoch, checkpoint.step), bytes }
+    }
+}
+
+/// Takes the state of this trial out of its frame.
+pub(crate) fn unframe(mut bytes: Vec<u8>, trial: TrialId) -> io::Result<Vec<u8>> {
+    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    if bytes.len() < FRAME_BYTES || bytes[..8] != MAGIC {
+        return Err(wrong("it is no checkpoint of this version"));
+    }
+    if bytes[8..24] != trial.0 {
+        return Err(wrong("it is of another trial"));
+    }
+    let state = bytes.split_off(FRAME_BYTES);
+    if bytes[24..] != Digest::of(&state).0 {
+        return Err(wrong("its digest is not that of its content"));
+    }
+    Ok(state)
+}
 
 /// The checkpoints in one folder. Several workers on a machine may share it.
 #[derive(Clone, Debug)]
@@ -41,8 +79,8 @@ impl CheckpointFiles {
     }
 
     /// Replaces the trial's file. That it could not be written is a warning: training goes on.
-    pub(crate) fn write(&self, trial: TrialId, state: &[u8]) {
-        if let Err(error) = write(&self.folder, &self.path(trial), trial, state) {
+    pub(crate) fn write(&self, trial: TrialId, checkpoint: &Framed) {
+        if let Err(error) = write(&self.folder, &self.path(trial), &checkpoint.bytes) {
             tracing::warn!(folder = %self.folder.display(), %error, "a checkpoint could not be written");
         }
     }
@@ -59,35 +97,21 @@ impl CheckpointFiles {
 }
 
 fn read(path: &Path, trial: TrialId) -> io::Result<Vec<u8>> {
-    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let file = File::open(path)?;
     if file.metadata()?.len() > FILE_BYTES_MAX {
-        return Err(wrong("it is too large"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large"));
     }
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    if bytes.len() < FRAME_BYTES || bytes[..8] != MAGIC {
-        return Err(wrong("it is no checkpoint of this version"));
-    }
-    if bytes[8..24] != trial.0 {
-        return Err(wrong("it is of another trial"));
-    }
-    let state = bytes.split_off(FRAME_BYTES);
-    if bytes[24..] != Digest::of(&state).0 {
-        return Err(wrong("its digest is not that of its content"));
-    }
-    Ok(state)
+    unframe(bytes, trial)
 }
 
 /// Writes beside the file, and puts the whole in its place: whoever reads finds the old one or the new one.
-fn write(folder: &Path, path: &Path, trial: TrialId, state: &[u8]) -> io::Result<()> {
+fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let partial = path.with_extension(format!("part-{}", std::process::id()));
     let written = File::create(&partial).and_then(|mut file| {
-        file.write_all(&MAGIC)?;
-        file.write_all(&trial.0)?;
-        file.write_all(&Digest::of(state).0)?;
-        file.write_all(state)?;
+        file.write_all(bytes)?;
         file.sync_data()
     });
     written.and_then(|()| std::fs::rename(&partial, path)).inspect_err(|_| {
@@ -102,13 +126,17 @@ mod tests {
 
     const TRIAL: TrialId = TrialId([7; 16]);
 
+    fn framed(state: &[u8]) -> Framed {
+        Framed::new(TRIAL, &Checkpoint { epoch: 0, step: 0, bytes: state.to_vec() })
+    }
+
     #[test]
     fn what_was_written_last_is_read_until_it_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let files = CheckpointFiles::new(&folder.path().join("made when needed"));
         assert_eq!(files.read(TRIAL), None);
-        files.write(TRIAL, b"first");
-        files.write(TRIAL, b"second");
+        files.write(TRIAL, &framed(b"first"));
+        files.write(TRIAL, &framed(b"second"));
         assert_eq!(files.read(TRIAL), Some(b"second".to_vec()));
         files.remove(TRIAL);
         assert_eq!(files.read(TRIAL), None);
@@ -119,7 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = CheckpointFiles::new(folder.path());
         let path = folder.path().join(TRIAL.to_string());
-        files.write(TRIAL, b"state");
+        files.write(TRIAL, &framed(b"state"));
         let good = std::fs::read(&path).unwrap();
         let flipped = |at: usize| {
             let mut bytes = good.clone();

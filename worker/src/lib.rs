@@ -8,6 +8,8 @@ mod hardware;
 mod pool;
 mod session;
 mod spool;
+#[cfg(test)]
+mod testing;
 
 pub use hardware::{cores, default_name, host_name};
 pub use session::{Settings, WorkerError, run};

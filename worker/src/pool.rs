@@ -1,14 +1,16 @@
 //! The slots: rayon's threads, one trial each.
 
-use crate::checkpoint::CheckpointFiles;
+use crate::checkpoint::{CheckpointFiles, Framed};
 use crate::hardware::memory_bytes;
 use gridsweep_common::id::Fence;
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
 use gridsweep_engine::{Checkpoint, Dataset, Interrupted, Kernel, Observer, Recipe, Training};
+use gridsweep_proto::CHECKPOINT_BYTES_MAX;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -25,6 +27,8 @@ pub(crate) enum SlotEvent {
     Failed { fence: Fence, failure: Failure },
     /// The attempt was stopped as asked.
     Stopped { fence: Fence },
+    /// A checkpoint was sent to the coordinator, or could not be.
+    Uploaded { fence: Fence, progress: (u32, u32) },
 }
 
 /// One attempt to run.
@@ -32,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) fence: Fence,
     pub(crate) spec: TrialSpec,
     pub(crate) data: Arc<Dataset>,
+    /// The state that an earlier attempt had come to elsewhere, where that is farther than what is here.
+    pub(crate) state: Option<Vec<u8>>,
     /// How others see the attempt, and stop it.
     pub(crate) watch: Arc<SlotWatch>,
 }
@@ -42,12 +48,29 @@ pub(crate) struct SlotWatch {
     is_stopped: AtomicBool,
     epochs: AtomicU32,
     steps: AtomicU64,
+    /// The newest checkpoint that was not sent yet.
+    unsent: Mutex<Option<Arc<Framed>>>,
 }
 
 impl SlotWatch {
     /// Asks the attempt to stop at its next step.
     pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the attempt was asked to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Leaves a checkpoint to be sent, in the place of one that was not.
+    fn leave(&self, checkpoint: Arc<Framed>) {
+        *self.unsent.lock().unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
+    }
+
+    /// Takes the newest checkpoint, if it was not taken yet.
+    pub(crate) fn take_unsent(&self) -> Option<Arc<Framed>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Returns the epochs completed, and the steps since it got its slot.
@@ -70,6 +93,8 @@ pub(crate) struct Pool {
 pub(crate) struct Checkpointing {
     pub(crate) files: CheckpointFiles,
     pub(crate) every: Duration,
+    /// Whether the coordinator gets them too.
+    pub(crate) are_sent: bool,
 }
 
 impl Pool {
@@ -121,7 +146,7 @@ fn run(
         return SlotEvent::Failed { fence, failure };
     }
     let fresh = || Training::new(&recipe, &job.data, job.spec.validation, job.spec.seed, kernel);
-    let training = resumed(job, fresh(), checkpoints, events).unwrap_or_else(fresh);
+    let training = resumed(job, fresh, checkpoints, events);
     let mut reporter = Reporter { fence, watch: &job.watch, checkpoints, last: Instant::now(), events };
     match training.run(&mut reporter) {
         Ok(outcome) => SlotEvent::Finished { fence, outcome },
@@ -129,25 +154,32 @@ fn run(
     }
 }
 
-/// Goes on from the trial's checkpoint, if there is one that this version reads.
+/// Goes on from the trial's checkpoint, if there is one that this version reads: from elsewhere, or from here.
 fn resumed<'a>(
-    job: &Job,
-    mut training: Training<'a>,
+    job: &'a Job,
+    fresh: impl Fn() -> Training<'a>,
     checkpoints: &Checkpointing,
     events: &mpsc::Sender<SlotEvent>,
-) -> Option<Training<'a>> {
+) -> Training<'a> {
     let fence = job.fence;
-    let Some(state) = checkpoints.files.read(fence.trial) else { return Some(training) };
-    if let Err(error) = training.resume(&state) {
-        tracing::warn!(trial = %fence.trial, %error, "a checkpoint is of no use; its trial starts over");
-        checkpoints.files.remove(fence.trial);
-        return None;
+    let here = std::iter::once_with(|| checkpoints.files.read(fence.trial).map(Cow::Owned));
+    let elsewhere = job.state.as_deref().map(Cow::Borrowed);
+    for state in std::iter::once(elsewhere).chain(here).flatten() {
+        let mut training = fresh();
+        if let Err(error) = training.resume(&state) {
+            tracing::warn!(trial = %fence.trial, %error, "a checkpoint is of no use");
+            if matches!(state, Cow::Owned(_)) {
+                checkpoints.files.remove(fence.trial);
+            }
+            continue;
+        }
+        let (epoch, step) = training.progress();
+        job.watch.epochs.store(epoch, Ordering::Relaxed);
+        // Nobody listens any more only when the worker ends.
+        let _ = events.blocking_send(SlotEvent::Resumed { fence, epoch, step });
+        return training;
     }
-    let (epoch, step) = training.progress();
-    job.watch.epochs.store(epoch, Ordering::Relaxed);
-    // Nobody listens any more only when the worker ends.
-    let _ = events.blocking_send(SlotEvent::Resumed { fence, epoch, step });
-    Some(training)
+    fresh()
 }
 
 /// Bytes that a parameter takes while it is trained: itself and two moments.
@@ -195,7 +227,11 @@ impl Observer for Reporter<'_> {
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) {
-        self.checkpoints.files.write(self.fence.trial, &checkpoint.bytes);
+        let framed = Framed::new(self.fence.trial, checkpoint);
+        self.checkpoints.files.write(self.fence.trial, &framed);
+        if self.checkpoints.are_sent && framed.bytes.len() as u64 <= CHECKPOINT_BYTES_MAX {
+            self.watch.leave(Arc::new(framed));
+        }
         self.last = Instant::now();
     }
 }

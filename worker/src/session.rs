@@ -6,6 +6,7 @@
 
 mod attempts;
 mod converse;
+mod transfer;
 
 use crate::cache::DataCache;
 use crate::checkpoint::CheckpointFiles;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
+use transfer::Uploads;
 use v1::from_worker::Message as From;
 use v1::to_worker::Message as To;
 
@@ -40,6 +42,8 @@ pub struct Settings {
     pub checkpoints: PathBuf,
     /// How often a running trial leaves one.
     pub checkpoint_every: Duration,
+    /// Whether the coordinator gets them too: where no other worker reads the folder that they are in.
+    pub checkpoints_are_sent: bool,
     /// How long it may take to hand everything back when it is asked to stop.
     pub grace: Duration,
     /// What people call this worker.
@@ -94,7 +98,11 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
     let (events_sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
     let slots = settings.slots;
     let files = CheckpointFiles::new(&settings.checkpoints);
-    let checkpoints = Checkpointing { files: files.clone(), every: settings.checkpoint_every };
+    let checkpoints = Checkpointing {
+        files: files.clone(),
+        every: settings.checkpoint_every,
+        are_sent: settings.checkpoints_are_sent,
+    };
     let pool = Pool::new(slots, settings.kernel, checkpoints, events_sender.clone())
         .map_err(|source| WorkerError::Threads { slots, source })?;
     let (spool, spooled) = Spool::open(&settings.state);
@@ -108,6 +116,7 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
         settings,
         pool: Arc::new(pool),
         checkpoints: files,
+        uploads: Uploads::new(events_sender.clone()),
         events_sender,
         events,
         lease: None,
@@ -125,6 +134,7 @@ struct Worker {
     cache: Arc<DataCache>,
     pool: Arc<Pool>,
     checkpoints: CheckpointFiles,
+    uploads: Uploads,
     events_sender: mpsc::Sender<SlotEvent>,
     events: mpsc::Receiver<SlotEvent>,
     attempts: Attempts,

@@ -113,7 +113,8 @@ pub(super) fn lease_to(
         worker_name: Arc::clone(&state.offer.name),
         expires: now.plus_ms(core.settings.lease_ms),
     });
-    decision.send(worker, Message::Lease { fence, spec: Arc::clone(spec) });
+    let checkpoint = core.checkpoint(trial);
+    decision.send(worker, Message::Lease { fence, spec: Arc::clone(spec), checkpoint });
 }
 
 pub(super) fn apply_leased(
@@ -131,6 +132,7 @@ pub(super) fn apply_leased(
         losses: 0,
         shunned: None,
         places: Vec::new(),
+        checkpoint: None,
     });
     trial.attempts = trial.attempts.max(fence.attempt.0);
     let state = core.workers.get_mut(&worker);

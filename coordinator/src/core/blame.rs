@@ -6,7 +6,7 @@
 //! passed over while there is another one.
 
 use super::state::{Core, Lease, Phase};
-use super::{AttemptEnding, Decision, Event, Message};
+use super::{AttemptEnding, Decision, Event, Message, keep};
 use gridsweep_common::id::{Attempt, Fence, TrialId, WorkerId};
 use gridsweep_common::trial::{ATTEMPTS_MAX, Failure, FailureKind, Retry};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ const WORKER_FAILURES_MAX: usize = 5;
 pub(super) fn end_failed(core: &Core, lease: &Lease, failure: Failure, decision: &mut Decision) {
     let Fence { trial, attempt, .. } = lease.fence;
     let ending = AttemptEnding::Failed(failure.clone());
+    let starts_over = ending.starts_over();
     decision.events.push(Event::AttemptEnded { trial, attempt, ending });
     let failures_before = core.trials.get(&trial).map_or(0, |trial| trial.failures);
     let is_given_up = match failure.kind.retry() {
@@ -32,7 +33,11 @@ pub(super) fn end_failed(core: &Core, lease: &Lease, failure: Failure, decision:
     if let Some(worker) = lease.worker {
         blame_worker(core, worker, trial, decision);
     }
-    if is_given_up && core.leases(trial).len() == 1 {
+    let is_given_up = is_given_up && core.leases(trial).len() == 1;
+    if starts_over || is_given_up {
+        keep::let_go(core, trial, decision);
+    }
+    if is_given_up {
         decision.events.push(Event::TrialFailed { trial, failure });
     }
 }
@@ -65,6 +70,7 @@ pub(super) fn end_lost(core: &Core, lease: &Lease, reason: &str, decision: &mut 
         });
         let failure = Failure { kind: FailureKind::WorkerLost, detail };
         decision.events.push(Event::TrialQuarantined { trial, failure });
+        keep::let_go(core, trial, decision);
     }
 }
 
@@ -92,6 +98,9 @@ pub(super) fn apply_ended(core: &mut Core, id: TrialId, attempt: Attempt, ending
             .map(|position| leases.remove(position)),
         Phase::Pending { .. } | Phase::Ended { .. } => None,
     };
+    if ending.starts_over() {
+        trial.checkpoint = None;
+    }
     let is_blamed = match ending {
         AttemptEnding::Failed(failure) => failure.kind.retry() != Retry::Free,
         AttemptEnding::Lost(_) => true,

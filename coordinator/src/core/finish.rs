@@ -2,7 +2,7 @@
 
 use super::blame::end_failed;
 use super::state::{Core, Lease, Moment, Phase, TrialEnd, TrialState};
-use super::{AttemptEnding, Decision, Event, Message, Record};
+use super::{AttemptEnding, Decision, Event, Message, Record, keep};
 use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Outcome};
 use gridsweep_common::trial::Failure;
@@ -67,6 +67,7 @@ fn record(core: &Core, fence: Fence, outcome: Arc<Outcome>, decision: &mut Decis
     };
     decision.events.push(Event::TrialFinished { trial, end, digest: outcome.digest() });
     decision.records.push(Record { trial, attempt, outcome });
+    keep::let_go(core, trial, decision);
 }
 
 fn supersede(lease: &Lease, decision: &mut Decision) {
@@ -106,7 +107,7 @@ pub(super) fn apply_trial_end(core: &mut Core, id: TrialId, end: TrialEnd, diges
         Phase::Ended { end, .. } => Some(*end),
         Phase::Pending { .. } | Phase::Leased { .. } => None,
     };
-    trial.phase = Phase::Ended { end, digest };
+    (trial.phase, trial.checkpoint) = (Phase::Ended { end, digest }, None);
     if let Some(place) = trial.places.first() {
         core.waiting.remove(place);
     }

@@ -15,6 +15,8 @@ pub fn check(core: &Core) -> Result<(), String> {
 
 fn check_trials(core: &Core) -> Result<(), String> {
     for (id, trial) in &core.trials {
+        let is_kept_in_vain = trial.checkpoint.is_some() && matches!(trial.phase, Phase::Ended { .. });
+        require(!is_kept_in_vain, || format!("{id}: has ended, and its checkpoint is kept"))?;
         let Phase::Leased { leases, .. } = &trial.phase else { continue };
         require((1..=LEASES_MAX).contains(&leases.len()), || {
             format!("{id}: {} live attempts", leases.len())

@@ -9,6 +9,7 @@ mod expire;
 mod finish;
 mod invariants;
 mod join;
+mod keep;
 mod leave;
 mod renew;
 mod room;
@@ -33,7 +34,7 @@ pub use submit::{Changes, SubmitEffect, SubmitReport};
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::metric::Outcome;
-use gridsweep_common::trial::{Failure, TrialSpec};
+use gridsweep_common::trial::{Failure, KeptCheckpoint, TrialSpec};
 use std::sync::Arc;
 
 /// Something happened outside.
@@ -99,6 +100,15 @@ pub enum Input {
         /// Why.
         failure: Failure,
     },
+    /// The bytes of an attempt's checkpoint are stored; `ticket` names whoever waits for the answer.
+    Checkpoint {
+        /// Who waits.
+        ticket: u64,
+        /// Which attempt.
+        fence: Fence,
+        /// The checkpoint.
+        checkpoint: KeptCheckpoint,
+    },
     /// A worker hands leases back.
     Released {
         /// The worker.
@@ -163,6 +173,15 @@ pub enum Event {
         epoch: u32,
         /// Steps of the next epoch that it found completed.
         step: u32,
+    },
+    /// Durable: whoever tries the trial next can go on from here, until it ends or starts over.
+    CheckpointKept {
+        /// The trial.
+        trial: TrialId,
+        /// The attempt that left the checkpoint.
+        attempt: Attempt,
+        /// The checkpoint.
+        checkpoint: KeptCheckpoint,
     },
     /// Durable: an attempt is over.
     AttemptEnded {
@@ -360,6 +379,18 @@ pub enum Effect {
         /// The session.
         worker: WorkerId,
     },
+    /// Say whether a checkpoint is kept.
+    CheckpointTaken {
+        /// Who waits.
+        ticket: u64,
+        /// Whether it is.
+        is_kept: bool,
+    },
+    /// Remove the bytes of a checkpoint.
+    DiscardCheckpoint {
+        /// Their digest.
+        digest: Digest,
+    },
     /// Answer a submission.
     Reply {
         /// Who waits.
@@ -389,6 +420,8 @@ pub enum Message {
         fence: Fence,
         /// The trial.
         spec: Arc<TrialSpec>,
+        /// Where an earlier attempt had come to.
+        checkpoint: Option<KeptCheckpoint>,
     },
     /// What was said of this attempt is on disk.
     Acknowledged(Fence),
@@ -431,6 +464,7 @@ impl Event {
             Event::SweepSubmitted { .. }
             | Event::AttemptLeased { .. }
             | Event::AttemptStarted { .. }
+            | Event::CheckpointKept { .. }
             | Event::AttemptEnded { .. }
             | Event::TrialFinished { .. }
             | Event::TrialFailed { .. }
@@ -470,6 +504,7 @@ impl Core {
             }
             Input::Finished { worker, fence, outcome } => finish::finished(self, now, worker, fence, outcome),
             Input::Failed { worker, fence, failure } => finish::failed(self, worker, fence, failure),
+            Input::Checkpoint { ticket, fence, checkpoint } => keep::offered(self, ticket, fence, checkpoint),
             Input::Released { worker, fences, is_leaving } => {
                 leave::released(self, worker, &fences, is_leaving)
             }
@@ -496,6 +531,7 @@ impl Core {
                 renew::apply_started(self, *trial, *attempt, *at, *epoch);
             }
             Event::LeaseRecalled { trial, attempt } => spare::apply_recalled(self, *trial, *attempt),
+            Event::CheckpointKept { trial, checkpoint, .. } => keep::apply_kept(self, *trial, *checkpoint),
             Event::AttemptEnded { trial, attempt, ending } => {
                 blame::apply_ended(self, *trial, *attempt, ending)
             }

@@ -2,8 +2,8 @@
 
 use super::testing::{World, honest, outcome, sweep_of};
 use super::{Claims, Input};
-use gridsweep_common::id::{Fence, TrialId, WorkerId};
-use gridsweep_common::trial::FailureKind;
+use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
+use gridsweep_common::trial::{FailureKind, KeptCheckpoint};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -18,6 +18,7 @@ enum Step {
     Goodbye(usize),
     Assign,
     Start(usize),
+    Checkpoint { attempt: usize, epoch: u32 },
     Report { process: usize, steps: u64 },
     Finish(usize),
     FinishAgain(usize),
@@ -40,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Goodbye),
         8 => Just(Step::Assign),
         4 => any::<usize>().prop_map(Step::Start),
+        3 => (any::<usize>(), 0..9u32).prop_map(|(attempt, epoch)| Step::Checkpoint { attempt, epoch }),
         2 => (any::<usize>(), 0..3u64).prop_map(|(process, steps)| Step::Report { process, steps }),
         8 => any::<usize>().prop_map(Step::Finish),
         2 => any::<usize>().prop_map(Step::FinishAgain),
@@ -128,6 +130,19 @@ impl Books {
         );
     }
 
+    /// What is stored and what the core knows of are the same, whatever is taken, refused and let go of.
+    fn offer_checkpoint(&mut self, world: &mut World, fence: Fence, epoch: u32) {
+        let Fence { trial, attempt, .. } = fence;
+        let digest = Digest::of(format!("{trial} {epoch}").as_bytes());
+        let checkpoint = KeptCheckpoint { digest, length: 1, epoch, step: 0 };
+        let is_live = world.core.live(trial, attempt).is_some_and(|lease| lease.fence == fence);
+        let before = world.core.checkpoint(trial);
+        world.give(Input::Checkpoint { ticket: 1, fence, checkpoint });
+        let after = world.core.checkpoint(trial);
+        let is_farther = before.is_none_or(|before| before.epoch < epoch);
+        assert_eq!(after, if is_live && is_farther { Some(checkpoint) } else { before });
+    }
+
     fn take(&mut self, world: &mut World, step: Step) {
         match step {
             Step::Submit { name, trials } => drop(world.submit(sweep_of(["a", "b"][name], trials))),
@@ -156,7 +171,12 @@ impl Books {
                     self.take_of_process(world, process % self.processes.len(), &step);
                 }
             }
-            Step::Start(n) | Step::Finish(n) | Step::FinishAgain(n) | Step::Fail(n, _) | Step::Release(n) => {
+            Step::Start(n)
+            | Step::Checkpoint { attempt: n, .. }
+            | Step::Finish(n)
+            | Step::FinishAgain(n)
+            | Step::Fail(n, _)
+            | Step::Release(n) => {
                 if !self.issued.is_empty() {
                     self.take_of_attempt(world, n % self.issued.len(), &step);
                 }
@@ -208,6 +228,7 @@ impl Books {
             Step::FinishAgain(_) => self.finish(world, worker, fence),
             Step::Fail(_, kind) => drop(world.fail(worker, fence, *kind)),
             Step::Start(_) => world.start_attempt(worker, fence),
+            Step::Checkpoint { epoch, .. } => self.offer_checkpoint(world, fence, *epoch),
             _ => world.release(worker, vec![fence]),
         }
     }

@@ -3,7 +3,7 @@
 use super::join::Offer;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
-use gridsweep_common::trial::TrialSpec;
+use gridsweep_common::trial::{KeptCheckpoint, TrialSpec};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -92,6 +92,8 @@ pub(super) struct TrialState {
     pub(super) shunned: Option<Arc<str>>,
     /// The sweeps that have passed it with their cursors, with its index in each.
     pub(super) places: Vec<(SweepId, u64)>,
+    /// Where the next attempt goes on.
+    pub(super) checkpoint: Option<KeptCheckpoint>,
 }
 
 /// Where a trial is on its way. Each state holds just what exists in it.

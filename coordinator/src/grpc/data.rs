@@ -1,7 +1,7 @@
 //! Blobs in and out, in chunks.
 
 use super::Shared;
-use crate::blob::BlobError;
+use crate::blob::{BlobError, BlobStore};
 use gridsweep_common::id::Digest;
 use gridsweep_proto::{BLOB_CHUNK_BYTES_MAX, convert, v1};
 use std::fs::File;
@@ -20,9 +20,9 @@ pub(super) type BlobStream = ReceiverStream<Result<v1::BlobChunk, Status>>;
 
 /// Streams a blob out. A chunk is read on a thread where it may wait; none is held while the other side takes its time,
 /// or a few that never read would keep every such thread from the store.
-pub(super) fn fetch(shared: &Shared, request: &v1::FetchBlobRequest) -> Result<BlobStream, Status> {
+pub(super) fn fetch(blobs: &BlobStore, request: &v1::FetchBlobRequest) -> Result<BlobStream, Status> {
     let digest = convert::digest(&request.digest)?;
-    let file = shared.blobs.read(digest).map_err(|error| internal(&error))?;
+    let file = blobs.read(digest).map_err(|error| internal(&error))?;
     let file = file.ok_or_else(|| Status::not_found(format!("there is no blob {digest}")))?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     tokio::spawn(send_chunks(file, digest, sender));
@@ -72,14 +72,15 @@ pub(super) async fn put(shared: &Shared, mut stream: Streaming<v1::PutBlobReques
     tokio::task::block_in_place(|| incoming.finish()).map_err(|error| refused(&error))
 }
 
-fn refused(error: &BlobError) -> Status {
+pub(super) fn refused(error: &BlobError) -> Status {
     match error {
         BlobError::OtherBytes { .. } | BlobError::TooLarge => Status::invalid_argument(error.to_string()),
         BlobError::Io { .. } => internal(error),
     }
 }
 
-fn internal(error: &BlobError) -> Status {
+pub(super) fn internal(error: &BlobError) -> Status {
     let source = std::error::Error::source(error).map_or(String::new(), |source| format!(": {source}"));
-    Status::internal(format!("{error}{source}"))
+    // No room, or no file descriptors left: neither is for ever.
+    Status::unavailable(format!("{error}{source}"))
 }

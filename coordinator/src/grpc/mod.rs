@@ -1,5 +1,6 @@
 //! Streams to inputs, and effects to streams.
 
+mod checkpoints;
 mod data;
 mod reads;
 mod sweeps;
@@ -7,6 +8,7 @@ mod work;
 
 use crate::blob::BlobStore;
 use crate::driver::{Handle, ToDriver};
+use tokio::sync::oneshot;
 use tonic::Status;
 
 /// What the services share.
@@ -14,12 +16,14 @@ use tonic::Status;
 pub(crate) struct Shared {
     pub(crate) handle: Handle,
     pub(crate) blobs: BlobStore,
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) readers: Readers,
     pub(crate) numerics: u32,
     pub(crate) lease_ms: u32,
     pub(crate) heartbeat_ms: u32,
 }
 
+pub(crate) use checkpoints::Checkpoints;
 pub use reads::OpenReader;
 pub(crate) use reads::{Readers, ReadsService};
 pub(crate) use sweeps::SweepsService;
@@ -28,6 +32,13 @@ pub(crate) use work::WorkersService;
 impl Shared {
     async fn tell(&self, message: ToDriver) -> Result<(), Status> {
         self.handle.inbox.send(message).await.map_err(|_| stopped())
+    }
+
+    /// Asks the driver something.
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> ToDriver) -> Result<T, Status> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(question(reply)).await?;
+        answer.await.map_err(|_| stopped())
     }
 }
 

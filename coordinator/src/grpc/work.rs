@@ -1,7 +1,7 @@
 //! One worker's session.
 
 use super::data::{self, BlobStream};
-use super::{Shared, stopped};
+use super::{Shared, checkpoints, stopped};
 use crate::core::{Claims, Input, Message, Offer, Progress, Refusal};
 use crate::driver::{OUTBOX_MESSAGES_MAX, Outbound, ToDriver};
 use gridsweep_common::id::WorkerId;
@@ -27,6 +27,7 @@ type ToWorkerStream = ReceiverStream<Result<v1::ToWorker, Status>>;
 impl v1::workers_server::Workers for WorkersService {
     type WorkStream = ToWorkerStream;
     type FetchBlobStream = BlobStream;
+    type FetchCheckpointStream = BlobStream;
 
     async fn work(
         &self,
@@ -49,9 +50,7 @@ impl v1::workers_server::Workers for WorkersService {
         request: Request<v1::DescribeDataRequest>,
     ) -> Result<Response<v1::DataManifest>, Status> {
         let data = convert::digest(&request.into_inner().data)?;
-        let (reply, manifest) = oneshot::channel();
-        self.0.tell(ToDriver::Describe { data, reply }).await?;
-        match manifest.await.map_err(|_| stopped())? {
+        match self.0.ask(|reply| ToDriver::Describe { data, reply }).await? {
             Some(manifest) => Ok(Response::new((&manifest).into())),
             None => Err(Status::not_found(format!("no sweep here has the data set {data}"))),
         }
@@ -61,7 +60,22 @@ impl v1::workers_server::Workers for WorkersService {
         &self,
         request: Request<v1::FetchBlobRequest>,
     ) -> Result<Response<BlobStream>, Status> {
-        data::fetch(&self.0, &request.into_inner()).map(Response::new)
+        data::fetch(&self.0.blobs, &request.into_inner()).map(Response::new)
+    }
+
+    async fn keep_checkpoint(
+        &self,
+        request: Request<Streaming<v1::KeepCheckpointRequest>>,
+    ) -> Result<Response<v1::KeepCheckpointReply>, Status> {
+        let is_kept = checkpoints::keep(&self.0, request.into_inner()).await?;
+        Ok(Response::new(v1::KeepCheckpointReply { is_kept }))
+    }
+
+    async fn fetch_checkpoint(
+        &self,
+        request: Request<v1::FetchBlobRequest>,
+    ) -> Result<Response<BlobStream>, Status> {
+        data::fetch(&self.0.checkpoints.blobs, &request.into_inner()).map(Response::new)
     }
 }
 
@@ -225,9 +239,11 @@ fn write(shared: &Shared, worker: WorkerId, outbound: Outbound) -> Result<v1::To
             To::Recalled(v1::Recalled { fence: Some(fence.into()) })
         }
         Outbound::Message(Message::Quarantined) => To::Quarantined(v1::Quarantined {}),
-        Outbound::Message(Message::Lease { fence, spec }) => {
-            To::Lease(v1::Lease { fence: Some(fence.into()), trial: Some((&*spec).into()) })
-        }
+        Outbound::Message(Message::Lease { fence, spec, checkpoint }) => To::Lease(v1::Lease {
+            fence: Some(fence.into()),
+            trial: Some((&*spec).into()),
+            checkpoint: checkpoint.map(Into::into),
+        }),
         Outbound::Message(Message::Acknowledged(fence)) => {
             To::Acknowledged(v1::Acknowledged { fence: Some(fence.into()) })
         }

@@ -5,7 +5,7 @@ use crate::core::testing::{outcome, sweep_of};
 use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Evaluation, HISTOGRAM_BINS, MatrixSummary, Outcome};
-use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
+use gridsweep_common::trial::{Failure, FailureKind, KeptCheckpoint, TrialSpec};
 use std::sync::Arc;
 
 /// A store together with the way others read it while it is open.
@@ -304,6 +304,37 @@ fn a_quarantined_trial_stays_so_until_a_result_comes_after_all() {
         commit(subject, events, vec![record]);
         let trials = subject.read().ended(0, 10).unwrap();
         assert_eq!((trials.len(), trials[0].end, &trials[0].failure), (1, TrialEnd::Succeeded, &None));
+    });
+}
+
+#[test]
+fn the_newest_checkpoint_is_kept_until_its_trial_starts_over_or_ends() {
+    let kept = |epoch| KeptCheckpoint { digest: Digest([epoch as u8; 32]), length: 1 << 30, epoch, step: 7 };
+    let keep =
+        |epoch| Event::CheckpointKept { trial: spec().id(), attempt: Attempt(1), checkpoint: kept(epoch) };
+    let failed = |kind| AttemptEnding::Failed(Failure { kind, detail: String::new() });
+    let found = |subject: &mut dyn Subject| {
+        let events = subject.store().load().unwrap();
+        events.into_iter().find_map(|event| match event {
+            Event::CheckpointKept { trial, attempt: Attempt(1), checkpoint } if trial == spec().id() => {
+                Some(checkpoint)
+            }
+            _ => None,
+        })
+    };
+    for_every_store(|subject| {
+        begin(subject);
+        assert_eq!(found(subject), None);
+        commit(subject, vec![keep(1), keep(2)], vec![]);
+        assert_eq!(found(subject), Some(kept(2)));
+        commit(subject, vec![ended(1, failed(FailureKind::Timeout)), leased(2)], vec![]);
+        assert_eq!(found(subject), Some(kept(2)), "it was not to blame");
+        commit(subject, vec![ended(2, failed(FailureKind::Panic)), leased(3)], vec![]);
+        assert_eq!(found(subject), None, "it may be to blame");
+        commit(subject, vec![keep(3)], vec![]);
+        let (events, record) = finished(&success(), 3);
+        commit(subject, events, vec![record]);
+        assert_eq!(found(subject), None, "a result needs none");
     });
 }
 

@@ -23,6 +23,8 @@ pub struct MemoryStore {
     previews: BTreeMap<(TrialId, Attempt, u32), EpochMetrics>,
     /// With the second results.
     conflicts: Vec<Event>,
+    /// The newest of each trial.
+    checkpoints: BTreeMap<TrialId, Event>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl MemoryStore {
                     "running".clone_into(&mut stored.state);
                 }
             }
+            Event::CheckpointKept { trial, .. } => drop(self.checkpoints.insert(*trial, event.clone())),
             Event::AttemptEnded { trial, attempt, ending } => {
                 self.keep_attempt_end(*trial, *attempt, ending, at_ms)
             }
@@ -93,6 +96,7 @@ impl MemoryStore {
     }
 
     fn keep_trial_end(&mut self, trial: TrialId) {
+        self.checkpoints.remove(&trial);
         self.endings.retain(|_, ended| *ended != trial);
         self.endings_ever += 1;
         self.endings.insert(self.endings_ever, trial);
@@ -124,6 +128,9 @@ impl MemoryStore {
     }
 
     fn keep_attempt_end(&mut self, trial: TrialId, attempt: Attempt, ending: &AttemptEnding, at_ms: i64) {
+        if ending.starts_over() {
+            self.checkpoints.remove(&trial);
+        }
         let Some(trial) = self.trials.get_mut(&trial) else { return };
         let Some((stored, end)) = trial.attempts.get_mut(&attempt) else { return };
         let row = super::rows::attempt_end(ending);
@@ -176,6 +183,7 @@ impl Store for MemoryStore {
             events.push(Event::SweepSubmitted { sweep: sweep.id, open: Arc::new(open) });
         }
         events.extend(self.trials.iter().flat_map(|(id, trial)| Self::events_of(*id, trial)));
+        events.extend(self.checkpoints.values().cloned());
         events.extend(self.conflicts.iter().cloned());
         Ok(events)
     }

@@ -7,7 +7,7 @@ use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::id::{Attempt, Digest, Term, TrialId};
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, Outcome, OutcomeSummary};
 use gridsweep_common::seed::SeedKey;
-use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
+use gridsweep_common::trial::{Failure, FailureKind, KeptCheckpoint, TrialSpec};
 use rusqlite::types::Type;
 use rusqlite::{Row, ToSql};
 use serde::de::DeserializeOwned;
@@ -246,6 +246,28 @@ pub(super) fn read_conflict(row: &Row<'_>) -> rusqlite::Result<Event> {
         digest: parsed(row, 2)?,
         outcome: Arc::new(json::<Outcome>(row, 3)?),
     })
+}
+
+/// Writes a checkpoint as the columns `trial, attempt, blob, length, epoch, step, kept_ms`.
+pub(super) fn checkpoint_columns(
+    trial: TrialId,
+    attempt: Attempt,
+    checkpoint: KeptCheckpoint,
+    at_ms: i64,
+) -> impl rusqlite::Params {
+    let KeptCheckpoint { digest, length, epoch, step } = checkpoint;
+    (trial.to_string(), attempt.0, digest.to_string(), length.cast_signed(), epoch, step, at_ms)
+}
+
+/// Reads a checkpoint from the columns `trial, attempt, blob, length, epoch, step`.
+pub(super) fn read_checkpoint(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let checkpoint = KeptCheckpoint {
+        digest: parsed(row, 2)?,
+        length: row.get::<_, i64>(3)?.cast_unsigned(),
+        epoch: row.get(4)?,
+        step: row.get(5)?,
+    };
+    Ok(Event::CheckpointKept { trial: read_id(row, 0)?, attempt: Attempt(row.get(1)?), checkpoint })
 }
 
 /// Reads a trial's id.

@@ -147,6 +147,7 @@ impl Store for SqliteStore {
                 events.extend(end);
             }
         }
+        events.extend(read_checkpoints(&self.connection).map_err(|error| store_error(&self.path, error))?);
         events.extend(read_conflicts(&self.connection).map_err(|error| store_error(&self.path, error))?);
         Ok(events)
     }
@@ -248,6 +249,13 @@ fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusq
             )?
             .execute(params![trial.to_string(), attempt.0, epoch, step])
             .map(drop),
+        Event::CheckpointKept { trial, attempt, checkpoint } => transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO checkpoint (trial, attempt, blob, length, epoch, step, kept_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(rows::checkpoint_columns(*trial, *attempt, *checkpoint, at_ms))
+            .map(drop),
         Event::AttemptEnded { trial, attempt, ending } => {
             write_attempt_end(transaction, *trial, *attempt, ending, at_ms)
         }
@@ -344,6 +352,9 @@ fn write_attempt_end(
             "UPDATE attempt SET state = ?3, failure = ?4, detail = ?5, ended_ms = ?6 WHERE trial = ?1 AND number = ?2",
         )?
         .execute(params![id, attempt.0, end.state, end.failure, end.detail, at_ms])?;
+    if ending.starts_over() {
+        forget_checkpoint(transaction, &id)?;
+    }
     transaction
         .prepare_cached(
             "UPDATE trial SET state = 'pending' WHERE id = ?1 AND state = 'leased'
@@ -363,10 +374,15 @@ fn write_trial_end(
     transaction
         .prepare_cached("UPDATE trial SET state = ?2, failure = ?3, failure_detail = ?4 WHERE id = ?1")?
         .execute(params![trial.to_string(), end.name(), failure, detail])?;
+    forget_checkpoint(transaction, &trial.to_string())?;
     transaction
         .prepare_cached("INSERT OR REPLACE INTO ending (trial) VALUES (?1)")?
         .execute([trial.to_string()])
         .map(drop)
+}
+
+fn forget_checkpoint(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM checkpoint WHERE trial = ?1")?.execute([id]).map(drop)
 }
 
 /// Keeps a preview, unless the trial has its result already: messages of a lost attempt may come late.
@@ -458,6 +474,11 @@ fn read_sweeps(connection: &Connection) -> rusqlite::Result<Vec<StoredSweep>> {
 fn read_conflicts(connection: &Connection) -> rusqlite::Result<Vec<Event>> {
     let sql = "SELECT trial, attempt, digest, outcome FROM conflict WHERE outcome IS NOT NULL ORDER BY rowid";
     rows_of(connection, sql, &[], rows::read_conflict)
+}
+
+fn read_checkpoints(connection: &Connection) -> rusqlite::Result<Vec<Event>> {
+    let sql = "SELECT trial, attempt, blob, length, epoch, step FROM checkpoint ORDER BY trial";
+    rows_of(connection, sql, &[], rows::read_checkpoint)
 }
 
 /// Returns the text that sorts before every id, or the id itself.

@@ -186,6 +186,17 @@ impl<'a> Training<'a> {
         (self.state.finished.len() as u32, self.state.step)
     }
 
+    /// Returns how far the training of a checkpoint had come, in the measure of [`Training::progress`].
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when the bytes are too few, or of another version.
+    pub fn progress_of(bytes: &[u8]) -> Result<(u32, u32), CheckpointError> {
+        let mut from = Reader::new(bytes)?;
+        // What `State::write` begins with.
+        let (step, finished) = (from.u32()?, from.u32()?);
+        Ok((finished, step))
+    }
+
     /// Trains to the end, see [`train`]. Leaves a checkpoint with the observer when it is interrupted.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! What a worker has in hand: leases before a slot, attempts in slots, and what waits to be acknowledged.
 
+use crate::checkpoint::Framed;
 use crate::pool::SlotWatch;
 use crate::spool::{Spool, Spooled};
 use gridsweep_common::id::{Digest, Fence};
-use gridsweep_common::trial::TrialSpec;
+use gridsweep_common::trial::{KeptCheckpoint, TrialSpec};
 use gridsweep_proto::v1;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -22,10 +23,19 @@ const STOP_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Attempts {
     slots: usize,
     /// Leases that wait for a slot, oldest first.
-    queued: VecDeque<(Fence, TrialSpec)>,
+    queued: VecDeque<Leased>,
     running: BTreeMap<Fence, InSlot>,
     waiting: BTreeMap<Fence, Waiting>,
     spool: Spool,
+}
+
+/// An attempt that is this worker's to run.
+#[derive(Clone, Debug)]
+pub(super) struct Leased {
+    pub(super) fence: Fence,
+    pub(super) spec: TrialSpec,
+    /// What the coordinator keeps of an earlier attempt.
+    pub(super) checkpoint: Option<KeptCheckpoint>,
 }
 
 /// An attempt in a slot.
@@ -61,36 +71,37 @@ impl Attempts {
     }
 
     /// Takes a lease in hand. One that is there already came twice.
-    pub(super) fn enqueue(&mut self, fence: Fence, spec: TrialSpec) {
-        let is_here = self.queued.iter().any(|(queued, _)| *queued == fence)
+    pub(super) fn enqueue(&mut self, leased: Leased) {
+        let fence = leased.fence;
+        let is_here = self.queued.iter().any(|queued| queued.fence == fence)
             || self.running.contains_key(&fence)
             || self.waiting.contains_key(&fence);
         if !is_here {
-            self.queued.push_back((fence, spec));
+            self.queued.push_back(leased);
         }
     }
 
     /// Gives the oldest lease a slot, if one is free.
-    pub(super) fn begin_next(&mut self) -> Option<(Fence, TrialSpec, Arc<SlotWatch>)> {
+    pub(super) fn begin_next(&mut self) -> Option<(Leased, Arc<SlotWatch>)> {
         if self.running.len() >= self.slots {
             return None;
         }
-        let (fence, spec) = self.queued.pop_front()?;
+        let leased = self.queued.pop_front()?;
         let watch = Arc::new(SlotWatch::default());
-        self.running.insert(fence, InSlot { watch: Arc::clone(&watch), stopped: None });
-        Some((fence, spec, watch))
+        self.running.insert(leased.fence, InSlot { watch: Arc::clone(&watch), stopped: None });
+        Some((leased, watch))
     }
 
     /// Takes a lease back that has no slot yet, and returns whether there was one.
     pub(super) fn dequeue(&mut self, fence: Fence) -> bool {
         let before = self.queued.len();
-        self.queued.retain(|(queued, _)| *queued != fence);
+        self.queued.retain(|queued| queued.fence != fence);
         self.queued.len() < before
     }
 
     /// Takes all leases back that have no slot.
     pub(super) fn dequeue_all(&mut self) -> Vec<Fence> {
-        self.queued.drain(..).map(|(fence, _)| fence).collect()
+        self.queued.drain(..).map(|leased| leased.fence).collect()
     }
 
     /// Asks an attempt to stop.
@@ -107,9 +118,16 @@ impl Attempts {
         running.into_iter().for_each(|fence| self.stop(fence));
     }
 
-    /// A slot is free again.
-    pub(super) fn leave_slot(&mut self, fence: Fence) {
-        self.running.remove(&fence);
+    /// A slot is free again. Returns the attempt's last checkpoint, if it was not sent.
+    pub(super) fn leave_slot(&mut self, fence: Fence) -> Option<Arc<Framed>> {
+        self.running.remove(&fence)?.watch.take_unsent()
+    }
+
+    /// Takes the newest checkpoint of each attempt that goes on, where it was not sent and `may_be_sent`.
+    pub(super) fn take_unsent(&mut self, may_be_sent: impl Fn(Fence) -> bool) -> Vec<(Fence, Arc<Framed>)> {
+        let goes_on = |(fence, slot): &(&Fence, &InSlot)| slot.stopped.is_none() && may_be_sent(**fence);
+        let running = self.running.iter().filter(goes_on);
+        running.filter_map(|(fence, slot)| Some((*fence, slot.watch.take_unsent()?))).collect()
     }
 
     /// Keeps a message about an attempt until it is acknowledged.
@@ -184,7 +202,7 @@ impl Attempts {
     /// Returns what goes on running, or waits for a slot: not what was asked to stop.
     pub(super) fn claimed(&self) -> Vec<Fence> {
         let running = self.running.iter().filter(|(_, slot)| slot.stopped.is_none()).map(|(fence, _)| *fence);
-        running.chain(self.queued.iter().map(|(fence, _)| *fence)).collect()
+        running.chain(self.queued.iter().map(|leased| leased.fence)).collect()
     }
 
     /// Returns the results that wait, by their digests.
@@ -194,7 +212,7 @@ impl Attempts {
 
     /// Returns everything in hand.
     pub(super) fn held(&self) -> BTreeSet<Fence> {
-        let queued = self.queued.iter().map(|(fence, _)| *fence);
+        let queued = self.queued.iter().map(|leased| leased.fence);
         queued.chain(self.running.keys().copied()).chain(self.waiting.keys().copied()).collect()
     }
 
@@ -236,14 +254,15 @@ mod tests {
         Fence { term: Term(1), trial: TrialId([n; 16]), attempt: Attempt(1) }
     }
 
-    fn spec() -> TrialSpec {
-        TrialSpec {
+    fn leased(n: u8) -> Leased {
+        let spec = TrialSpec {
             choices: Choices::default(),
             seed: SeedKey { root: 1, replicate: 0 },
             data: Digest([0; 32]),
             validation: Validation { fraction: 0.5, pick: Pick::Last },
             numerics: 1,
-        }
+        };
+        Leased { fence: fence(n), spec, checkpoint: None }
     }
 
     fn with_slots(slots: usize) -> (Attempts, tempfile::TempDir) {
@@ -260,13 +279,13 @@ mod tests {
     fn as_many_run_as_there_are_slots_and_a_lease_that_comes_twice_runs_once() {
         let (mut attempts, _state) = with_slots(1);
         for n in [1, 2, 1, 2] {
-            attempts.enqueue(fence(n), spec());
+            attempts.enqueue(leased(n));
         }
-        assert_eq!(attempts.begin_next().map(|(fence, ..)| fence), Some(fence(1)));
+        assert_eq!(attempts.begin_next().map(|(leased, _)| leased.fence), Some(fence(1)));
         assert!(attempts.begin_next().is_none());
-        attempts.enqueue(fence(1), spec());
+        attempts.enqueue(leased(1));
         attempts.leave_slot(fence(1));
-        assert_eq!(attempts.begin_next().map(|(fence, ..)| fence), Some(fence(2)));
+        assert_eq!(attempts.begin_next().map(|(leased, _)| leased.fence), Some(fence(2)));
         attempts.leave_slot(fence(2));
         assert!(attempts.held().len() <= 1);
     }
@@ -274,8 +293,8 @@ mod tests {
     #[test]
     fn what_has_a_slot_is_not_handed_back_and_what_has_none_is() {
         let (mut attempts, _state) = with_slots(1);
-        attempts.enqueue(fence(1), spec());
-        attempts.enqueue(fence(2), spec());
+        attempts.enqueue(leased(1));
+        attempts.enqueue(leased(2));
         attempts.begin_next();
         assert!(!attempts.dequeue(fence(1)));
         assert!(attempts.dequeue(fence(2)));

@@ -1,16 +1,19 @@
 //! One session: leases in, epochs and results out, heartbeats both ways.
 
+use super::attempts::Leased;
+use super::transfer;
 use super::{Client, HOUSEKEEPING, Lease, Worker, asked_to_stop};
 use crate::cache::FetchError;
+use crate::checkpoint::Framed;
 use crate::pool::{Job, SlotEvent, SlotWatch};
 use gridsweep_common::id::{Digest, Fence};
-use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
+use gridsweep_common::trial::{Failure, FailureKind};
 use gridsweep_proto::{convert, v1};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 use v1::from_worker::Message as From;
 use v1::to_worker::Message as To;
 
@@ -47,6 +50,12 @@ impl Line {
             Err(_) => Err(Status::unavailable("the connection takes no more messages")),
         }
     }
+}
+
+/// An attempt that was stopped, with its last checkpoint where that was not sent yet.
+pub(super) struct Stopped {
+    fence: Fence,
+    checkpoint: Option<Arc<Framed>>,
 }
 
 /// Heartbeats on their way, with the moments at which they were sent.
@@ -98,13 +107,14 @@ impl Worker {
                 },
                 event = self.events.recv() => {
                     if let Some(stopped) = self.note(event) {
-                        line.say(released(vec![stopped], false)).await?;
+                        line.say(released(vec![stopped.fence], false)).await?;
                     }
                 }
                 _ = heartbeat.tick() => line.say(self.heartbeat(beats.next())).await?,
                 _ = house.tick() => {
                     self.keep_house();
                     self.report(line).await?;
+                    self.send_checkpoints(line);
                     if self.lease.is_some_and(|lease| lease.is_over()) {
                         return Err(Status::unavailable("the coordinator does not answer heartbeats"));
                     }
@@ -180,8 +190,12 @@ impl Worker {
 
     fn enqueue(&mut self, lease: &v1::Lease) -> Result<(), Status> {
         let fence = fence(lease.fence.as_ref())?;
+        // One that does not read is none: it only saves time.
+        let checkpoint = lease.checkpoint.as_ref().and_then(|wire| convert::checkpoint(wire).ok());
         match lease.trial.as_ref().map(convert::trial_spec) {
-            Some(Ok(spec)) if spec.id() == fence.trial => self.attempts.enqueue(fence, spec),
+            Some(Ok(spec)) if spec.id() == fence.trial => {
+                self.attempts.enqueue(Leased { fence, spec, checkpoint });
+            }
             _ => {
                 let detail = "the trial does not read, or is not the one that its id names".to_owned();
                 self.keep_failure(fence, Failure { kind: FailureKind::Internal, detail });
@@ -195,26 +209,42 @@ impl Worker {
         for started in self.starts.drain(..) {
             line.say(From::Started(started)).await?;
         }
-        while let Some((fence, spec, watch)) = self.attempts.begin_next() {
-            line.say(From::Started(v1::Started { fence: Some(fence.into()), epoch: 0, step: 0 })).await?;
-            self.launch(line.client.clone(), fence, spec, watch);
+        while let Some((leased, watch)) = self.attempts.begin_next() {
+            let fence = Some(leased.fence.into());
+            line.say(From::Started(v1::Started { fence, epoch: 0, step: 0 })).await?;
+            self.launch(line.client.clone(), leased, watch);
         }
         Ok(())
     }
 
-    /// Fetches the data where it is not there yet, and hands the attempt to a slot; neither holds the session up.
-    fn launch(&self, client: Client, fence: Fence, spec: TrialSpec, watch: Arc<SlotWatch>) {
+    /// Sends the newest checkpoint of each attempt that has left one since the last was sent.
+    fn send_checkpoints(&mut self, line: &Line) {
+        for (fence, checkpoint) in self.attempts.take_unsent(|fence| !self.uploads.is_under_way(fence)) {
+            self.uploads.begin(line.client.clone(), fence, checkpoint);
+        }
+    }
+
+    /// Fetches the data and the checkpoint where they are not there yet, and hands the attempt to a slot; neither holds the session up.
+    fn launch(&self, client: Client, leased: Leased, watch: Arc<SlotWatch>) {
+        let fence = leased.fence;
         let (cache, pool, events) =
             (Arc::clone(&self.cache), Arc::clone(&self.pool), self.events_sender.clone());
+        let files = self.checkpoints.clone();
         let launched = tokio::spawn(async move {
-            let data = cache.get(client, spec.data).await?;
-            pool.start(Job { fence, spec, data, watch });
-            Ok(())
+            let data = cache.get_patiently(&client, leased.spec.data, || !watch.is_stopped()).await?;
+            let state = transfer::fetch(client, &files, &leased).await;
+            pool.start(Job { fence, spec: leased.spec, data, state, watch });
+            Ok::<(), FetchError>(())
         });
         tokio::spawn(async move {
             let event = match launched.await {
                 Ok(Ok(())) => return,
-                Ok(Err(error)) => fetch_failed(fence, &error),
+                // Nobody wants it any more, or the connection is gone: not the trial's failure. It is handed back.
+                Ok(Err(error)) if !error.is_permanent() => SlotEvent::Stopped { fence },
+                Ok(Err(error)) => {
+                    let failure = Failure { kind: FailureKind::Io, detail: error.to_string() };
+                    SlotEvent::Failed { fence, failure }
+                }
                 Err(panic) => {
                     let failure = Failure { kind: FailureKind::Panic, detail: panic.to_string() };
                     SlotEvent::Failed { fence, failure }
@@ -225,9 +255,9 @@ impl Worker {
         });
     }
 
-    /// Takes note of what a slot says, and returns the attempt that was stopped. `None` cannot come, because the worker
+    /// Takes note of what a slot says, and returns the attempt that was stopped. No event cannot come, because the worker
     /// holds a sender itself.
-    pub(super) fn note(&mut self, event: Option<SlotEvent>) -> Option<Fence> {
+    pub(super) fn note(&mut self, event: Option<SlotEvent>) -> Option<Stopped> {
         match event? {
             SlotEvent::Resumed { fence, epoch, step } => {
                 self.starts.push(v1::Started { fence: Some(fence.into()), epoch, step });
@@ -246,9 +276,9 @@ impl Worker {
                 self.keep_failure(fence, failure);
             }
             SlotEvent::Stopped { fence } => {
-                self.attempts.leave_slot(fence);
-                return Some(fence);
+                return Some(Stopped { fence, checkpoint: self.attempts.leave_slot(fence) });
             }
+            SlotEvent::Uploaded { fence, .. } => self.uploads.end(fence),
         }
         None
     }
@@ -284,14 +314,16 @@ impl Worker {
         Ok(())
     }
 
-    /// Hands back what waits for a slot, stops what runs, hands its leases back once it has left its checkpoints, and waits
-    /// until every result is acknowledged; all of it within the grace.
+    /// Hands back what waits for a slot, stops what runs, hands its leases back once its checkpoints are where others find
+    /// them, and waits until every result is acknowledged; all of it within the grace.
     async fn wind_down(&mut self, line: &mut Line) -> Result<Parting, Status> {
         let deadline = tokio::time::Instant::now() + self.settings.grace;
         let queued = self.attempts.dequeue_all();
         line.say(released(queued, true)).await?;
         self.attempts.stop_all();
-        while self.attempts.is_running() || self.attempts.is_waiting() {
+        // With how far they have come: an earlier checkpoint may be on its way too.
+        let mut leaving: BTreeMap<Fence, (u32, u32)> = BTreeMap::new();
+        while self.attempts.is_running() || self.attempts.is_waiting() || !leaving.is_empty() {
             self.deliver(line).await?;
             tokio::select! {
                 message = line.inbound.message() => match message?.and_then(|message| message.message) {
@@ -306,8 +338,8 @@ impl Worker {
                     None => break,
                 },
                 event = self.events.recv() => {
-                    if let Some(stopped) = self.note(event) {
-                        line.say(released(vec![stopped], true)).await?;
+                    if let Some(fence) = self.part_with(line, event, &mut leaving) {
+                        line.say(released(vec![fence], true)).await?;
                     }
                 }
                 () = tokio::time::sleep_until(deadline) => break,
@@ -316,6 +348,32 @@ impl Worker {
         self.attempts.spool(true);
         self.hang_up(line).await;
         Ok(Parting::Stopped)
+    }
+
+    /// Takes note of what a slot says, and returns what can be handed back: an attempt whose last checkpoint was sent, or
+    /// that left none.
+    fn part_with(
+        &mut self,
+        line: &Line,
+        event: Option<SlotEvent>,
+        leaving: &mut BTreeMap<Fence, (u32, u32)>,
+    ) -> Option<Fence> {
+        let sent = match &event {
+            Some(SlotEvent::Uploaded { fence, progress }) if leaving.get(fence) == Some(progress) => {
+                Some(*fence)
+            }
+            _ => None,
+        };
+        let stopped = self.note(event);
+        if let Some(fence) = sent {
+            leaving.remove(&fence);
+            return sent;
+        }
+        let Stopped { fence, checkpoint } = stopped?;
+        let Some(checkpoint) = checkpoint else { return Some(fence) };
+        leaving.insert(fence, checkpoint.progress);
+        self.uploads.begin(line.client.clone(), fence, checkpoint);
+        None
     }
 
     /// Ends the stream and waits until the other side has read to its end.
@@ -329,23 +387,6 @@ impl Worker {
 
 fn released(fences: Vec<Fence>, is_leaving: bool) -> From {
     From::Released(v1::Released { fences: fences.into_iter().map(Into::into).collect(), is_leaving })
-}
-
-/// That the connection broke while data came is not the trial's failure: it is handed back.
-fn fetch_failed(fence: Fence, error: &FetchError) -> SlotEvent {
-    let is_broken = match error {
-        FetchError::Coordinator(status) => {
-            matches!(
-                status.code(),
-                Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded
-            )
-        }
-        FetchError::Wrong(_) | FetchError::Data(_) => false,
-    };
-    if is_broken {
-        return SlotEvent::Stopped { fence };
-    }
-    SlotEvent::Failed { fence, failure: Failure { kind: FailureKind::Io, detail: error.to_string() } }
 }
 
 fn fence(wire: Option<&v1::Fence>) -> Result<Fence, Status> {
