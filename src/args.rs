@@ -136,6 +136,9 @@ pub(crate) struct RunArgs {
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct ServeArgs {
+    /// How long a worker that is not heard of keeps its trials before others may have them for good
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::duration::parse)]
+    pub(crate) lease: std::time::Duration,
     /// Where to listen; an address that other machines reach needs TLS and tokens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7433")]
     pub(crate) listen: SocketAddr,
@@ -179,6 +182,9 @@ pub(crate) struct WorkerArgs {
     /// How often a running trial leaves a checkpoint
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = crate::duration::parse)]
     pub(crate) checkpoint_every: std::time::Duration,
+    /// How long it may take to leave checkpoints and hand everything back when it is asked to end
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = crate::duration::parse)]
+    pub(crate) grace: std::time::Duration,
     /// End when standard input does: how `run` takes its workers with it, however it ends
     #[arg(long, hide = true)]
     pub(crate) until_stdin_closes: bool,

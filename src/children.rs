@@ -6,6 +6,7 @@
 use crate::error::CommandError;
 use crate::settings::Crew;
 use anyhow::{Context, anyhow};
+use gridsweep_coordinator::Handle;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     pub(crate) coordinator: SocketAddr,
+    /// The way to it within this process: a worker that has ended is known to have, at once.
+    pub(crate) handle: Handle,
     pub(crate) state: PathBuf,
     pub(crate) crew: Crew,
     pub(crate) checkpoint_every: Duration,
@@ -99,10 +102,14 @@ async fn keep(launch: Launch, number: usize, mut wishes: watch::Receiver<Wish>) 
         };
         drop(pipe);
         let Some(status) = status else { return end(child).await };
+        let reason = format!("its process ended: {}", describe(&status));
+        let had_trials = launch.handle.worker_died(name(number), reason).await;
         if *wishes.borrow() != Wish::Run {
             return stood_down();
         }
-        early_deaths = if began.elapsed() < LIFE_LEAST { early_deaths + 1 } else { 0 };
+        // What ends workers while they work is found out trial by trial.
+        let is_early = began.elapsed() < LIFE_LEAST && !had_trials;
+        early_deaths = if is_early { early_deaths + 1 } else { 0 };
         tracing::warn!(number, status = describe(&status), "a worker process ended; starting another");
         if early_deaths >= EARLY_DEATHS_MAX {
             let error = anyhow!("worker {number} does not stay alive: {}", describe(&status));
@@ -133,6 +140,11 @@ async fn end(mut child: Child) -> CommandError {
     stood_down()
 }
 
+/// What people call a worker.
+fn name(number: usize) -> String {
+    format!("worker-{number}")
+}
+
 fn start(launch: &Launch, folder: &Path, number: usize) -> anyhow::Result<Child> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let log = folder.join("log");
@@ -146,7 +158,7 @@ fn start(launch: &Launch, folder: &Path, number: usize) -> anyhow::Result<Child>
         .arg("worker")
         .args(["--connect", &launch.coordinator.to_string()])
         .args(["--threads", &launch.crew.threads.to_string()])
-        .args(["--name", &format!("worker-{number}")])
+        .args(["--name", &name(number)])
         .args(["--checkpoint-every", &format!("{}ms", launch.checkpoint_every.as_millis())])
         .arg("--checkpoints")
         .arg(launch.state.join("checkpoints"))

@@ -24,6 +24,9 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // What `FAILPOINTS` says, in debug builds for tests.
+    #[cfg(debug_assertions)]
+    let _failpoints = fail::FailScenario::setup();
     let args = Args::parse();
     output::start_logging(args.global.log_format);
     match commands::run(args) {

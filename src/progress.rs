@@ -28,6 +28,8 @@ pub(crate) struct Glance {
     pub(crate) workers: u32,
     /// What runs.
     pub(crate) running: Vec<RunningLine>,
+    /// Why nothing can be recorded for now.
+    pub(crate) trouble: Option<String>,
 }
 
 /// A running trial, as it is shown.
@@ -155,6 +157,7 @@ fn show_running(multi: &MultiProgress, bars: &mut Vec<ProgressBar>, running: &[R
 fn summary(glance: &Glance, pace: &Pace) -> String {
     let of = |(ended, all): (u64, u64), what| format!("{}/{} {what}", grouped(ended), grouped(all));
     let mut parts = Vec::new();
+    parts.extend(glance.trouble.clone());
     parts.extend(glance.cells.map(|cells| of(cells, "cells")));
     parts.push(of((glance.ended.total(), glance.trials), "trials"));
     if glance.workers == 0 {
@@ -163,8 +166,10 @@ fn summary(glance: &Glance, pace: &Pace) -> String {
     if let Some(left) = pace.left {
         parts.push(format!("about {} left", duration(left)));
     }
-    if glance.ended.failed > 0 {
-        parts.push(format!("{} failed", glance.ended.failed));
+    for (count, what) in [(glance.ended.failed, "failed"), (glance.ended.quarantined, "quarantined")] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
     }
     if glance.ended.diverged > 0 {
         parts.push(format!("{} diverged", glance.ended.diverged));
@@ -183,9 +188,11 @@ fn time_left(elapsed: f64, share_at_start: f64, share_done: f64) -> Option<f64> 
 
 /// Says in one line how a sweep ended.
 pub(crate) fn last_words(name: &str, glance: &Glance, seconds: f64) -> String {
-    let Counts { succeeded, diverged, failed, cancelled } = glance.ended;
+    let Counts { succeeded, diverged, failed, cancelled, quarantined } = glance.ended;
     let mut parts = vec![format!("{} succeeded", grouped(succeeded))];
-    for (count, what) in [(diverged, "diverged"), (failed, "failed"), (cancelled, "cancelled")] {
+    let others =
+        [(diverged, "diverged"), (failed, "failed"), (cancelled, "cancelled"), (quarantined, "quarantined")];
+    for (count, what) in others {
         if count > 0 {
             parts.push(format!("{} {what}", grouped(count)));
         }

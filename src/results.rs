@@ -110,17 +110,13 @@ impl Results {
         counts
     }
 
-    /// Says of the first trials without a result why they have none.
-    pub(crate) fn first_failures(&self) -> Vec<String> {
+    /// Says of the first trials without a result how they ended, and why they have none.
+    pub(crate) fn first_failures(&self) -> Vec<(&'static str, String)> {
         let failed = self.trials.values().filter_map(|trial| Some((trial, trial.failure.as_ref()?)));
         let failed = failed.map(|(trial, failure)| {
             let cell = self.labels.cell(&trial.spec.choices);
-            format!(
-                "{cell} replicate {}: {}: {}",
-                trial.spec.seed.replicate,
-                failure.kind.name(),
-                failure.detail
-            )
+            let (replicate, kind) = (trial.spec.seed.replicate, failure.kind.name());
+            (trial.end.name(), format!("{cell} replicate {replicate}: {kind}: {}", failure.detail))
         });
         failed.take(FAILURES_SHOWN_MAX).collect()
     }

@@ -101,7 +101,8 @@ impl View {
         if of.ended.total() > 0 && Instant::now() >= self.next_load {
             self.load()?;
         }
-        let running = of.running.iter().map(|running| RunningLine {
+        let in_slots = of.running.iter().filter(|running| running.has_slot);
+        let running = in_slots.map(|running| RunningLine {
             worker: running.worker.clone(),
             epochs: standing.epochs.get(&running.trial).copied().unwrap_or(0),
             epochs_most: running.spec.choices.get("epochs").and_then(Value::as_number).unwrap_or(0.0) as u32,
@@ -113,6 +114,7 @@ impl View {
         });
         self.glance.running = running.collect();
         self.glance.workers = snapshot.workers;
+        self.glance.trouble = standing.trouble.clone();
         self.display.show(&self.glance);
         Ok(())
     }

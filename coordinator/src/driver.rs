@@ -2,9 +2,13 @@
 //!
 //! Nothing is said to anyone before what it rests on is on disk. While one batch is being written the next one gathers,
 //! so the cost of an fsync is shared by all that came in the meantime.
+//!
+//! When the disk is full, no lease is given and nothing acknowledged; what was decided waits with all that rests on it, and
+//! is tried again until there is room. Any other failure of the store ends the coordinator: what it holds in memory may
+//! then be ahead of the disk for good, and the next one reads what is there.
 
 use crate::core::{
-    self, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings, Snapshot,
+    self, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings, Snapshot,
     SubmitReport,
 };
 use crate::store::{Batch, Preview, Store, StoreError};
@@ -27,18 +31,24 @@ const TICK: Duration = Duration::from_millis(250);
 pub(crate) const OUTBOX_MESSAGES_MAX: usize = 8192;
 /// How many previews wait for a commit; further ones are dropped, which a preview may be.
 const PREVIEWS_MAX: usize = 100_000;
+/// How often a full disk is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How many messages are held back while a disk is full; further ones are dropped, and asked for again by whoever waits.
+const WITHHELD_MAX: usize = 100_000;
 
 /// What reaches the driver.
 #[derive(Debug)]
 pub(crate) enum ToDriver {
     /// A worker says hello.
-    Join { offer: Offer, outbox: mpsc::Sender<Outbound>, joined: oneshot::Sender<WorkerId> },
+    Join { offer: Offer, claims: Claims, outbox: mpsc::Sender<Outbound>, joined: oneshot::Sender<WorkerId> },
     /// An input that speaks for itself.
     Input(Input),
     /// Epochs of running trials.
     Previews { worker: WorkerId, reports: Vec<(Fence, EpochMetrics)> },
     /// A sweep is submitted.
     Submit { sweep: Arc<OpenSweep>, reply: oneshot::Sender<SubmitReport> },
+    /// The process of a worker has ended. Had it anything to run?
+    Died { name: String, reason: String, reply: oneshot::Sender<bool> },
     /// Which data set has this digest?
     Describe { data: Digest, reply: oneshot::Sender<Option<DataManifest>> },
 }
@@ -59,6 +69,8 @@ pub struct Standing {
     pub snapshot: Snapshot,
     /// How many epochs each running trial has reported.
     pub epochs: BTreeMap<TrialId, u32>,
+    /// Why nothing can be recorded for now.
+    pub trouble: Option<String>,
 }
 
 /// The way to a driver that runs.
@@ -73,6 +85,15 @@ impl Handle {
     pub async fn drain(&self) {
         // A driver that is gone has nothing left to drain.
         let _ = self.inbox.send(ToDriver::Input(Input::Drain)).await;
+    }
+
+    /// Says that the process of a worker has ended: what it ran is lost, and need not be waited for. Returns whether it
+    /// had anything to run.
+    pub async fn worker_died(&self, name: String, reason: String) -> bool {
+        let (reply, had_trials) = oneshot::channel();
+        // A driver that is gone leases nothing any more.
+        let _ = self.inbox.send(ToDriver::Died { name, reason, reply }).await;
+        had_trials.await.unwrap_or(false)
     }
 
     /// Returns how things stand, now and whenever that changes.
@@ -99,6 +120,20 @@ pub(crate) struct Driver {
     next_worker: u64,
     next_ticket: u64,
     started: Instant,
+    /// When time was looked at last; a gap longer than `stall` says that this process stood still.
+    ticked: Instant,
+    stall: Duration,
+    unwritten: Option<Unwritten>,
+    /// Why nothing can be recorded for now.
+    trouble: Option<String>,
+}
+
+/// What a full disk did not take.
+struct Unwritten {
+    batch: Batch,
+    /// What is not said before it is written.
+    effects: Vec<Effect>,
+    tried: Instant,
 }
 
 impl Driver {
@@ -108,6 +143,7 @@ impl Driver {
         settings: Settings,
     ) -> Result<(Driver, Handle), StoreError> {
         let term = store.begin_term()?;
+        let stall = Duration::from_millis(settings.suspect_ms / 3);
         let mut core = Core::new(term, settings);
         for event in store.load()? {
             core.apply(&event);
@@ -129,6 +165,10 @@ impl Driver {
             next_worker: 1,
             next_ticket: 1,
             started: Instant::now(),
+            ticked: Instant::now(),
+            stall,
+            unwritten: None,
+            trouble: None,
         };
         Ok((driver, Handle { inbox: inbox_sender, standing: standing_receiver }))
     }
@@ -143,8 +183,7 @@ impl Driver {
             self.commit(decision).await?;
             decision = Decision::default();
             for worker in std::mem::take(&mut self.deaf) {
-                let reason = "it did not read what it was sent".to_owned();
-                append(&mut decision, self.decide_and_apply(Input::Left { worker, reason }));
+                append(&mut decision, self.decide_and_apply(Input::Left { worker }));
             }
             if !has_walked {
                 tokio::select! {
@@ -152,7 +191,7 @@ impl Driver {
                         Some(message) => self.take(message, &mut decision),
                         None => return Ok(()),
                     },
-                    _ = tick.tick() => append(&mut decision, self.decide_and_apply(Input::Tick)),
+                    _ = tick.tick() => self.tick(&mut decision),
                 }
             }
             for _ in 1..BATCH_MESSAGES_MAX {
@@ -162,16 +201,30 @@ impl Driver {
         }
     }
 
+    fn tick(&mut self, decision: &mut Decision) {
+        if self.ticked.elapsed() > self.stall {
+            tracing::warn!("this process stood still; leases are given their time anew");
+            append(decision, self.decide_and_apply(Input::Stalled));
+        }
+        self.ticked = Instant::now();
+        append(decision, self.decide_and_apply(Input::Tick));
+    }
+
     fn take(&mut self, message: ToDriver, decision: &mut Decision) {
         let input = match message {
             ToDriver::Input(input) => input,
-            ToDriver::Join { offer, outbox, joined } => {
+            ToDriver::Join { offer, claims, outbox, joined } => {
                 let worker = WorkerId(self.next_worker);
                 self.next_worker += 1;
                 self.outboxes.insert(worker, outbox);
                 // A session that ended in the meantime says `Left` by itself.
                 let _ = joined.send(worker);
-                Input::Join { worker, offer }
+                Input::Join { worker, offer, claims }
+            }
+            ToDriver::Died { name, reason, reply } => {
+                // Whoever asked may be gone.
+                let _ = reply.send(self.core.has_trials(&name));
+                Input::Died { name, reason }
             }
             ToDriver::Previews { worker, reports } => return self.keep_previews(worker, reports),
             ToDriver::Submit { sweep, reply } => {
@@ -186,7 +239,7 @@ impl Driver {
                 return;
             }
         };
-        if let Input::Left { worker, .. } = input {
+        if let Input::Left { worker } = input {
             self.outboxes.remove(&worker);
         }
         let next = self.decide_and_apply(input);
@@ -210,6 +263,7 @@ impl Driver {
         let mut decision = self.core.decide(self.now(), input);
         for event in &decision.events {
             self.core.apply(event);
+            report(&self.core, event);
         }
         self.is_dirty |= !decision.events.is_empty();
         decision.events.retain(Event::is_durable);
@@ -219,6 +273,9 @@ impl Driver {
     /// Fills free slots. A grid whose beginning is done is walked over in bounded steps, other messages in between:
     /// returns whether there is more to walk over.
     fn assign(&mut self, decision: &mut Decision) -> bool {
+        if self.unwritten.is_some() {
+            return false;
+        }
         let mut next = self.core.decide(self.now(), Input::Assign);
         let mut walked = 0;
         for event in &next.events {
@@ -238,36 +295,79 @@ impl Driver {
     async fn commit(&mut self, decision: Decision) -> Result<(), StoreError> {
         let Decision { events, records, effects } = decision;
         self.is_dirty |= !self.previews.is_empty();
-        let batch = Batch {
-            term: self.term,
-            events,
-            records,
-            previews: std::mem::take(&mut self.previews),
-            at_ms: wall_clock_ms(),
+        let previews = std::mem::take(&mut self.previews);
+        let batch = Batch { term: self.term, events, records, previews, at_ms: wall_clock_ms() };
+        let has_batch = !batch.events.is_empty() || !batch.previews.is_empty();
+        let effects = match self.unwritten.take() {
+            Some(unwritten) => self.commit_behind(unwritten, batch, effects).await?,
+            None if has_batch => self.write(batch, effects).await?,
+            None => effects,
         };
-        if !batch.events.is_empty() || !batch.previews.is_empty() {
-            self.write(batch).await?;
-        }
         // Before anyone is answered: whoever submits asks at once how the sweep stands.
         if std::mem::take(&mut self.is_dirty) {
             self.publish();
         }
-        for effect in effects {
-            self.perform(effect);
+        effects.into_iter().for_each(|effect| self.perform(effect));
+        if has_batch {
+            end_after_effects();
         }
         Ok(())
     }
 
-    /// Writes on a thread of its own: an fsync may take long, and the runtime's threads serve the workers meanwhile.
-    async fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
+    /// Lets a batch wait behind one that a full disk did not take. It grows by what still can happen to the leases that
+    /// were given: bounded by them. Previews are lost, which a preview may be. Returns what may be said now.
+    async fn commit_behind(
+        &mut self,
+        mut unwritten: Unwritten,
+        batch: Batch,
+        effects: Vec<Effect>,
+    ) -> Result<Vec<Effect>, StoreError> {
+        unwritten.batch.events.extend(batch.events);
+        unwritten.batch.records.extend(batch.records);
+        let (mut now, later) = effects.into_iter().partition::<Vec<_>, _>(rests_on_nothing_stored);
+        unwritten.effects.extend(later);
+        unwritten.effects.truncate(WITHHELD_MAX);
+        if unwritten.tried.elapsed() < RETRY_EVERY {
+            self.unwritten = Some(unwritten);
+            return Ok(now);
+        }
+        now.extend(self.write(unwritten.batch, unwritten.effects).await?);
+        Ok(now)
+    }
+
+    /// Writes a batch and returns what may be said then: all that rests on it, or what rests on nothing stored. On a thread of its own: an fsync may take long, and the runtime's
+    /// threads serve the workers meanwhile.
+    async fn write(&mut self, mut batch: Batch, effects: Vec<Effect>) -> Result<Vec<Effect>, StoreError> {
         let mut store = self.store.take().expect("the store is back after every write");
         let written = tokio::task::spawn_blocking(move || {
+            end_before_commit();
             let result = store.commit(&batch);
-            (store, result)
+            end_after_commit();
+            batch.previews.clear();
+            (store, batch, result)
         });
-        let (store, result) = written.await.expect("a store reports errors and does not panic");
+        let (store, batch, result) = written.await.expect("a store reports errors and does not panic");
         self.store = Some(store);
-        result
+        match result {
+            Ok(()) => {
+                if self.trouble.take().is_some() {
+                    tracing::warn!("there is room for the store again: going on");
+                    self.is_dirty = true;
+                }
+                Ok(effects)
+            }
+            Err(error @ StoreError::Full { .. }) => {
+                if self.trouble.is_none() {
+                    tracing::error!(%error, "nothing is leased or acknowledged until there is room");
+                    self.is_dirty = true;
+                }
+                self.trouble = Some(error.to_string());
+                let (now, effects) = effects.into_iter().partition(rests_on_nothing_stored);
+                self.unwritten = Some(Unwritten { batch, effects, tried: Instant::now() });
+                Ok(now)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -277,6 +377,7 @@ impl Driver {
                 self.send(worker, Outbound::Refused(refusal));
                 self.outboxes.remove(&worker);
             }
+            Effect::HangUp { worker } => drop(self.outboxes.remove(&worker)),
             Effect::Reply { ticket, report } => {
                 if let Some(reply) = self.tickets.remove(&ticket) {
                     // Whoever asked may be gone; the sweep is submitted all the same.
@@ -296,17 +397,75 @@ impl Driver {
         }
     }
 
+    /// Shows how things stand on disk: what is decided and not written may never come to be.
     fn publish(&mut self) {
+        if self.unwritten.is_some() {
+            let trouble = self.trouble.clone();
+            self.standing.send_modify(|standing| Arc::make_mut(standing).trouble = trouble);
+            return;
+        }
         let snapshot = self.core.snapshot();
         let running: BTreeSet<TrialId> =
             snapshot.sweeps.iter().flat_map(|sweep| &sweep.running).map(|running| running.trial).collect();
         self.epochs.retain(|id, _| running.contains(id));
         let epochs = self.epochs.clone();
-        self.standing.send_replace(Arc::new(Standing { snapshot, epochs }));
+        self.standing.send_replace(Arc::new(Standing { snapshot, epochs, trouble: None }));
     }
 
     fn now(&self) -> Moment {
         Moment(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Where a test may end the process, in a debug build with failpoints: nothing of a batch is on disk.
+fn end_before_commit() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("before_commit", |_| std::process::abort());
+}
+
+/// The same: all of a batch is on disk, and nobody knows.
+fn end_after_commit() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("after_commit", |_| std::process::abort());
+}
+
+/// The same: what rests on a batch has been said, and may not have arrived.
+fn end_after_effects() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("after_effects", |_| std::process::abort());
+}
+
+/// Returns whether something may be said while the disk is full.
+fn rests_on_nothing_stored(effect: &Effect) -> bool {
+    match effect {
+        Effect::Refuse { .. } | Effect::HangUp { .. } => true,
+        Effect::Reply { .. } => false,
+        Effect::Send { message, .. } => match message {
+            Message::Renewed(_) | Message::Drain => true,
+            Message::Welcome { .. }
+            | Message::Lease { .. }
+            | Message::Acknowledged(_)
+            | Message::Revoked { .. }
+            | Message::Recalled(_)
+            | Message::Quarantined => false,
+        },
+    }
+}
+
+/// Says in the log what someone should look into.
+fn report(core: &Core, event: &Event) {
+    match event {
+        Event::TrialQuarantined { trial, failure } => {
+            tracing::error!(%trial, detail = failure.detail, "a trial is quarantined: workers die of it");
+        }
+        Event::WorkerQuarantined { worker } => {
+            let name = core.worker_name(*worker).unwrap_or_default();
+            tracing::error!(name, "everything fails on a worker: it gets nothing while there is another one");
+        }
+        Event::ResultConflicted { trial, attempt, .. } => {
+            tracing::error!(%trial, %attempt, "a second result of a trial has other bits: broken hardware, or a bug");
+        }
+        _ => {}
     }
 }
 
@@ -319,4 +478,165 @@ fn append(decision: &mut Decision, mut next: Decision) {
 fn wall_clock_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::{honest, offer, settings, sweep_of};
+    use crate::store::MemoryStore;
+    use std::pin::Pin;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A store that others can look at, and whose disk can be full.
+    #[derive(Clone, Default)]
+    struct Shared {
+        store: Arc<Mutex<MemoryStore>>,
+        is_full: Arc<AtomicBool>,
+    }
+
+    impl Store for Shared {
+        fn begin_term(&mut self) -> Result<Term, StoreError> {
+            self.store.lock().unwrap().begin_term()
+        }
+        fn load(&mut self) -> Result<Vec<Event>, StoreError> {
+            self.store.lock().unwrap().load()
+        }
+        fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+            if self.is_full.load(Ordering::SeqCst) {
+                return Err(StoreError::Full { path: "store".into() });
+            }
+            self.store.lock().unwrap().commit(batch)
+        }
+    }
+
+    /// A driver at work, with one sweep and one worker.
+    struct Scene {
+        store: Shared,
+        handle: Handle,
+        driver: tokio::task::JoinHandle<Result<(), StoreError>>,
+        worker: WorkerId,
+        outbox: mpsc::Receiver<Outbound>,
+    }
+
+    impl Scene {
+        async fn new(trials: usize) -> Scene {
+            let store = Shared::default();
+            let (driver, handle) = Driver::start(Box::new(store.clone()), settings()).unwrap();
+            let driver = tokio::spawn(driver.run());
+            let (reply, submitted) = oneshot::channel();
+            handle.inbox.send(ToDriver::Submit { sweep: sweep_of("a", trials), reply }).await.unwrap();
+            submitted.await.unwrap();
+            let (sender, outbox) = mpsc::channel(OUTBOX_MESSAGES_MAX);
+            let (joined, worker) = oneshot::channel();
+            let join =
+                ToDriver::Join { offer: offer("w", 1), claims: Claims::default(), outbox: sender, joined };
+            handle.inbox.send(join).await.unwrap();
+            Scene { store, handle, driver, worker: worker.await.unwrap(), outbox }
+        }
+
+        async fn give(&self, input: Input) {
+            self.handle.inbox.send(ToDriver::Input(input)).await.unwrap();
+        }
+
+        /// Waits for the first message that `is_it`, and returns those before it with it.
+        async fn until(&mut self, is_it: impl Fn(&Message) -> bool) -> Vec<Message> {
+            let mut heard = Vec::new();
+            loop {
+                match self.outbox.recv().await.expect("the session stands") {
+                    Outbound::Message(message) => heard.push(message),
+                    Outbound::Refused(refusal) => panic!("{refusal}"),
+                }
+                if heard.last().is_some_and(&is_it) {
+                    return heard;
+                }
+            }
+        }
+
+        async fn leased(&mut self) -> Fence {
+            match self.until(|message| matches!(message, Message::Lease { .. })).await.pop() {
+                Some(Message::Lease { fence, .. }) => fence,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stops_leases_and_acknowledgements_and_nothing_else_and_ends_by_itself() {
+        let mut scene = Scene::new(4).await;
+        let (fence, worker) = (scene.leased().await, scene.worker);
+        scene.leased().await;
+        scene.store.is_full.store(true, Ordering::SeqCst);
+        let finished = || Input::Finished { worker, fence, outcome: honest(fence.trial) };
+        scene.give(finished()).await;
+        let mut standing = scene.handle.standing();
+        let told = standing.wait_for(|standing| standing.trouble.is_some()).await.unwrap().clone();
+        assert!(told.trouble.as_ref().unwrap().contains("no room"), "people are told: {told:?}");
+        assert_eq!(told.snapshot.sweeps[0].ended.total(), 0, "what is not on disk is not shown");
+        for number in 1..=3 {
+            scene.give(finished()).await;
+            scene.give(Input::Heartbeat { worker, number, held: vec![fence], progress: vec![] }).await;
+        }
+        let heard = scene.until(|message| matches!(message, Message::Renewed(3))).await;
+        assert!(heard.iter().all(|message| matches!(message, Message::Renewed(_))), "{heard:?}");
+        scene.store.is_full.store(false, Ordering::SeqCst);
+        let heard = scene.until(|message| matches!(message, Message::Lease { .. })).await;
+        assert!(
+            matches!(heard[0], Message::Acknowledged(acknowledged) if acknowledged == fence),
+            "{heard:?}"
+        );
+        let told = standing.wait_for(|standing| standing.trouble.is_none()).await.unwrap().clone();
+        assert_eq!(told.snapshot.sweeps[0].ended.succeeded, 1);
+        scene.driver.abort();
+    }
+
+    /// Looks how many sweeps are shown at the moment at which an answer arrives.
+    struct Onlooker {
+        standing: watch::Receiver<Arc<Standing>>,
+        shown: Mutex<Option<usize>>,
+        woken: tokio::sync::Notify,
+    }
+
+    impl std::task::Wake for Onlooker {
+        fn wake(self: Arc<Self>) {
+            *self.shown.lock().unwrap() = Some(self.standing.borrow().snapshot.sweeps.len());
+            self.woken.notify_one();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_rests_on_is_shown_before_it_is_given() {
+        let scene = Scene::new(4).await;
+        let onlooker = Arc::new(Onlooker {
+            standing: scene.handle.standing(),
+            shown: Mutex::default(),
+            woken: tokio::sync::Notify::new(),
+        });
+        let (reply, mut submitted) = oneshot::channel();
+        let waker = std::task::Waker::from(Arc::clone(&onlooker));
+        let early = Pin::new(&mut submitted).poll(&mut std::task::Context::from_waker(&waker));
+        assert!(early.is_pending(), "nothing is submitted yet");
+        scene.handle.inbox.send(ToDriver::Submit { sweep: sweep_of("b", 1), reply }).await.unwrap();
+        onlooker.woken.notified().await;
+        assert_eq!(
+            onlooker.shown.lock().unwrap().take(),
+            Some(2),
+            "the second sweep is answered and not shown"
+        );
+        submitted.await.unwrap();
+        scene.driver.abort();
+    }
+
+    #[tokio::test]
+    async fn a_coordinator_that_was_superseded_ends_at_its_next_commit() {
+        let mut scene = Scene::new(4).await;
+        let (fence, worker) = (scene.leased().await, scene.worker);
+        scene.store.clone().begin_term().unwrap();
+        scene.give(Input::Finished { worker, fence, outcome: honest(fence.trial) }).await;
+        let ended = scene.driver.await.unwrap();
+        assert!(matches!(ended, Err(StoreError::Superseded { current: Term(2), own: Term(1) })));
+        let said = std::iter::from_fn(|| scene.outbox.try_recv().ok());
+        assert!(!said.into_iter().any(|said| matches!(said, Outbound::Message(Message::Acknowledged(_)))));
+    }
 }

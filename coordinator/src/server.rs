@@ -23,19 +23,51 @@ use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// How long leases hold and how often workers speak.
+/// How long leases hold, how often workers speak, and when something is late.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// How long a lease holds without a heartbeat.
     pub lease: Duration,
     /// How often a worker is asked to send one.
     pub heartbeat: Duration,
+    /// How long a worker may be silent before it gets nothing new.
+    pub suspect: Duration,
+    /// How long an attempt may make no progress, at least, before it counts as stuck.
+    pub progress: Duration,
+    /// How long an attempt runs, at least, before an idle slot may start another one beside it.
+    pub straggler: Duration,
+}
+
+impl Timing {
+    /// Six heartbeats a lease: one that comes late does not end it. Half a lease of silence is suspect.
+    pub fn with_lease(lease: Duration) -> Timing {
+        Timing { lease, heartbeat: lease / 6, suspect: lease / 2, ..Timing::default() }
+    }
+
+    /// Returns what the core is told.
+    pub fn settings(&self, numerics: u32, is_for_all: bool) -> Settings {
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Settings {
+            lease_ms: ms(self.lease),
+            suspect_ms: ms(self.suspect),
+            progress_ms_least: ms(self.progress),
+            straggler_ms_least: ms(self.straggler),
+            numerics,
+            resumes_all: is_for_all,
+            workers_return: is_for_all,
+        }
+    }
 }
 
 impl Default for Timing {
-    /// Six heartbeats a lease: one that comes late does not end it.
     fn default() -> Timing {
-        Timing { lease: Duration::from_secs(30), heartbeat: Duration::from_secs(5) }
+        Timing {
+            lease: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(5),
+            suspect: Duration::from_secs(15),
+            progress: Duration::from_secs(60),
+            straggler: Duration::from_secs(60),
+        }
     }
 }
 
@@ -117,7 +149,6 @@ impl Coordinator {
             handle: handle.clone(),
             blobs,
             readers: Readers::new(storage.open_reader),
-            meter: Arc::clone(&meter),
             numerics,
             lease_ms: ms(timing.lease),
             heartbeat_ms: ms(timing.heartbeat),
@@ -222,8 +253,8 @@ mod tests {
             blobs: state.join("blobs"),
         };
         let doors = Doors { limits, tokens, ..Doors::of_this_machine("127.0.0.1:0".parse().unwrap()) };
-        let settings = Settings { lease_ms: 1000, numerics: 1, resumes_all: true };
-        Coordinator::start(storage, doors, settings, Timing::default()).await.unwrap()
+        let timing = Timing::with_lease(Duration::from_secs(1));
+        Coordinator::start(storage, doors, timing.settings(1, true), timing).await.unwrap()
     }
 
     async fn channel(coordinator: &Coordinator) -> Channel {

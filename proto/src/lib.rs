@@ -17,7 +17,7 @@ pub mod convert;
 /// Another major version of the protocol is refused. Grows when a message changes its meaning.
 pub const PROTOCOL_MAJOR: u32 = 1;
 /// Another minor version works. Grows when something is added.
-pub const PROTOCOL_MINOR: u32 = 0;
+pub const PROTOCOL_MINOR: u32 = 1;
 /// The most bytes of a blob in one message.
 pub const BLOB_CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// The longest message that either side accepts, in bytes: a result with 100,000 epochs has 7 MB.

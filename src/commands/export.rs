@@ -184,7 +184,8 @@ fn attempts(
         by_index.extend(page.into_iter().filter_map(|trial| Some((open.index_of(&trial.spec)?, trial))));
     }
     for trial in by_index.values() {
-        for attempt in &reader.attempts(trial.id)? {
+        // What was handed back before it had a slot is no execution of the trial.
+        for attempt in reader.attempts(trial.id)?.iter().filter(|attempt| attempt.state != "returned") {
             lines.push(&attempt_line(trial, attempt))?;
         }
     }

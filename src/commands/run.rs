@@ -15,10 +15,10 @@ use crate::view::View;
 use crate::work::Work;
 use anyhow::anyhow;
 use gridsweep_common::id::SweepId;
-use gridsweep_coordinator::Coordinator;
 use gridsweep_coordinator::doors::Doors;
+use gridsweep_coordinator::{Coordinator, Timing};
 use gridsweep_proto::v1;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tonic::Streaming;
 
@@ -35,12 +35,17 @@ pub(crate) async fn run(
     // The workers choose for themselves, and see the same environment: what they would refuse is refused now.
     worker::wanted_kernel(environment)?;
     let (open, data) = file.freeze(environment)?;
-    let coordinator =
-        serve::start(global, Doors::of_this_machine(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), false)
-            .await?;
+    let coordinator = serve::start(
+        global,
+        Doors::of_this_machine((Ipv4Addr::LOCALHOST, 0).into()),
+        Timing::default(),
+        false,
+    )
+    .await?;
     let crew = settings::crew(args, environment);
     let launch = Launch {
         coordinator: coordinator.address,
+        handle: coordinator.handle.clone(),
         state: global.state.clone(),
         crew,
         checkpoint_every: args.checkpoint_every,
@@ -164,11 +169,11 @@ fn finish(
             let studies: Vec<usize> = (0..view.results.open.sweep.studies.len()).collect();
             print_result(&view.results.render_for_terminal(&studies))?;
             note(global.quiet, &view.last_words(began.elapsed().as_secs_f64()));
-            if view.results.counts().failed == 0 {
+            if view.results.counts().without_result() == 0 {
                 return Ok(Ending::Done);
             }
-            for failure in view.results.first_failures() {
-                note(false, &format!("  failed: {failure}"));
+            for (end, failure) in view.results.first_failures() {
+                note(false, &format!("  {end}: {failure}"));
             }
             note(
                 false,

@@ -3,7 +3,6 @@
 use crate::args::{Global, ServeArgs};
 use crate::error::{CommandError, Ending};
 use crate::output::note;
-use gridsweep_coordinator::core::Settings;
 use gridsweep_coordinator::doors::{CONNECTIONS_MAX, DoorError, Doors, Identity, Limits, Role, Tokens};
 use gridsweep_coordinator::store::{SqliteReader, SqliteStore};
 use gridsweep_coordinator::{Coordinator, StartError, Storage, Timing};
@@ -13,13 +12,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Six heartbeats of a shorter lease are lost in what an fsync and a busy machine take.
+const LEASE_LEAST: std::time::Duration = std::time::Duration::from_secs(1);
+
 pub(crate) async fn serve(args: &ServeArgs, global: &Global) -> Result<Ending, CommandError> {
+    if args.lease < LEASE_LEAST {
+        let error = anyhow::anyhow!("a lease of {:?} ends before a worker can renew it", args.lease);
+        return Err(CommandError::usage(error).hint("give --lease 1s or more; 30s serves most networks"));
+    }
     let doors = doors(args, global)?;
     let guards = Guards {
         fingerprint: doors.identity.as_ref().map(Identity::fingerprint),
         tokens: tokens_folder(args, global),
     };
-    let mut coordinator = start(global, doors, true).await?;
+    let mut coordinator = start(global, doors, Timing::with_lease(args.lease), true).await?;
     for line in announcement(&coordinator, &guards, global) {
         note(global.quiet, &line);
     }
@@ -132,16 +138,17 @@ fn announcement(coordinator: &Coordinator, guards: &Guards, global: &Global) -> 
     lines
 }
 
-/// Starts a coordinator over the store in the state folder.
+/// Starts a coordinator over the store in the state folder: for all sweeps in it and for workers that outlive it, or for
+/// one command and the workers that end with it.
 pub(crate) async fn start(
     global: &Global,
     doors: Doors,
-    resumes_all: bool,
+    timing: Timing,
+    is_for_all: bool,
 ) -> Result<Coordinator, CommandError> {
     // Said before anything is made or opened.
     doors.check().map_err(unguarded)?;
-    let timing = Timing::default();
-    let settings = Settings { lease_ms: timing.lease.as_millis() as u64, numerics: NUMERICS, resumes_all };
+    let settings = timing.settings(NUMERICS, is_for_all);
     let state = global.state.clone();
     let storage = Storage {
         store: Box::new(SqliteStore::open(&global.state)?),

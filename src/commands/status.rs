@@ -26,8 +26,11 @@ struct SweepStatus {
     diverged: u64,
     failed: u64,
     cancelled: u64,
+    quarantined: u64,
     running: Vec<RunningStatus>,
     failures: Vec<String>,
+    #[serde(skip)]
+    failure_lines: Vec<String>,
     /// Results of the whole store that disagreed with the recorded ones.
     conflicts: u64,
 }
@@ -79,7 +82,8 @@ fn status_of(
 ) -> Result<SweepStatus, CommandError> {
     use gridsweep_common::search::Search;
     let results = results::load(place.reader(), results::open(stored)?)?;
-    let Counts { succeeded, diverged, failed, cancelled } = results.counts();
+    let Counts { succeeded, diverged, failed, cancelled, quarantined } = results.counts();
+    let failures = results.first_failures();
     let (sweep, trials) = (&results.open.sweep, results.open.trials());
     let running: Vec<_> = running
         .iter()
@@ -87,7 +91,7 @@ fn status_of(
         .map(|attempt| running_status(&results, attempt))
         .collect();
     let is_served = place.is_served();
-    let state = match succeeded + diverged + failed + cancelled == trials {
+    let state = match results.counts().total() == trials {
         true => "ended",
         false if is_served && !running.is_empty() => "running",
         false if is_served => "waiting",
@@ -104,8 +108,10 @@ fn status_of(
         diverged,
         failed,
         cancelled,
+        quarantined,
         running,
-        failures: results.first_failures(),
+        failure_lines: failures.iter().map(|(end, failure)| format!("{end}: {failure}")).collect(),
+        failures: failures.into_iter().map(|(_, failure)| failure).collect(),
         conflicts: place.reader().conflicts()?,
     })
 }
@@ -124,7 +130,7 @@ fn running_status(results: &Results, attempt: &RunningAttempt) -> RunningStatus 
 
 fn render(status: &SweepStatus) -> String {
     let mut text = String::new();
-    let ended = status.succeeded + status.diverged + status.failed + status.cancelled;
+    let ended = status.succeeded + status.diverged + status.failed + status.cancelled + status.quarantined;
     let why = match status.state {
         "waiting" if status.waits_because.is_some() => "",
         "stopped" => ": no coordinator holds this state; run the sweep again to go on",
@@ -142,6 +148,7 @@ fn render(status: &SweepStatus) -> String {
         (status.diverged, "diverged"),
         (status.failed, "failed"),
         (status.cancelled, "cancelled"),
+        (status.quarantined, "quarantined"),
         (status.running.len() as u64, "running"),
     ];
     counts.extend(by_state.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))));
@@ -155,8 +162,8 @@ fn render(status: &SweepStatus) -> String {
             running.worker, running.epochs, running.cell, running.replicate
         );
     }
-    for failure in &status.failures {
-        let _ = writeln!(text, "  failed: {failure}");
+    for failure in &status.failure_lines {
+        let _ = writeln!(text, "  {failure}");
     }
     if status.conflicts > 0 {
         let _ = writeln!(

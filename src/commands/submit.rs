@@ -36,7 +36,7 @@ pub(crate) async fn submit(
         if progress.ended {
             display.clear();
             note(global.quiet, &last_words(&open.sweep.name, &glance, began.elapsed().as_secs_f64()));
-            return Ok(if progress.failed > 0 { Ending::FailedTrials } else { Ending::Done });
+            return Ok(if glance.ended.without_result() > 0 { Ending::FailedTrials } else { Ending::Done });
         }
     }
     Err(lost(&args.server))
@@ -49,8 +49,10 @@ fn lost(server: &str) -> CommandError {
 
 /// Makes what is shown of what the coordinator says; it knows nothing of cells.
 fn glance(progress: &v1::SweepProgress) -> Glance {
-    let &v1::SweepProgress { trials, succeeded, diverged, failed, cancelled, workers, .. } = progress;
-    let ended = Counts { succeeded, diverged, failed, cancelled };
+    let &v1::SweepProgress { trials, succeeded, diverged, failed, cancelled, quarantined, workers, .. } =
+        progress;
+    let ended = Counts { succeeded, diverged, failed, cancelled, quarantined };
     let share_done = ended.total() as f64 / trials.max(1) as f64;
-    Glance { trials, ended, share_done, workers, ..Glance::default() }
+    let trouble = (!progress.trouble.is_empty()).then(|| progress.trouble.clone());
+    Glance { trials, ended, share_done, workers, trouble, ..Glance::default() }
 }

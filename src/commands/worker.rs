@@ -24,6 +24,7 @@ pub(crate) async fn worker(
         slots: args.threads.map_or(environment.cores, usize::from),
         checkpoints: args.checkpoints.clone().unwrap_or_else(|| state.join("checkpoints")),
         checkpoint_every: args.checkpoint_every,
+        grace: args.grace,
         state,
         name: args.name.clone().unwrap_or_else(gridsweep_worker::default_name),
         kernel,
@@ -42,7 +43,9 @@ pub(crate) async fn worker(
         });
     }
     gridsweep_worker::run(settings, shutdown).await.map_err(|error| match error {
-        WorkerError::Refused { .. } | WorkerError::Threads { .. } => CommandError::infrastructure(error),
+        WorkerError::Refused { .. } | WorkerError::Threads { .. } | WorkerError::Stuck => {
+            CommandError::infrastructure(error)
+        }
     })?;
     Ok(Ending::Done)
 }

@@ -25,6 +25,12 @@ fn wrong_usage_exits_with_2_and_says_what_would_be_right() {
     fails(&place, &["check", file, "--set", "nonsense"], 2, &["--set nonsense"]);
     fails(&place, &["table", "small"], 2, &["holds no sweeps yet", "--state"]);
     fails(&place, &["serve", "--listen", "0.0.0.0:0"], 2, &["loopback"]);
+    fails(
+        &place,
+        &["serve", "--listen", "127.0.0.1:0", "--lease", "10ms"],
+        2,
+        &["10ms", "--lease 1s or more"],
+    );
     let unknown = place.write("data.toml", &SWEEP.replace("\"mnist\"", "\"mnits\""));
     fails(&place, &["check", unknown.to_str().unwrap()], 2, &["mnits", "mnist"]);
     fails(&place, &["submit", file, "--server", "127.0.0.1:1"], 4, &["no coordinator answers"]);

@@ -4,9 +4,11 @@
 
 mod cli;
 mod data;
+mod disk_full;
 mod doors;
 mod end_to_end;
 mod flood;
 mod kernels;
+mod recovery;
 mod resume;
 mod support;

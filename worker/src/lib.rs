@@ -7,6 +7,7 @@ pub mod dataset;
 mod hardware;
 mod pool;
 mod session;
+mod spool;
 
 pub use hardware::{cores, default_name, host_name};
 pub use session::{Settings, WorkerError, run};

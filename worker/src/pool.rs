@@ -8,7 +8,7 @@ use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
 use gridsweep_engine::{Checkpoint, Dataset, Interrupted, Kernel, Observer, Recipe, Training};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -32,8 +32,28 @@ pub(crate) struct Job {
     pub(crate) fence: Fence,
     pub(crate) spec: TrialSpec,
     pub(crate) data: Arc<Dataset>,
-    /// Set from outside to stop the attempt.
-    pub(crate) stop: Arc<AtomicBool>,
+    /// How others see the attempt, and stop it.
+    pub(crate) watch: Arc<SlotWatch>,
+}
+
+/// An attempt in its slot, as others see it.
+#[derive(Debug, Default)]
+pub(crate) struct SlotWatch {
+    is_stopped: AtomicBool,
+    epochs: AtomicU32,
+    steps: AtomicU64,
+}
+
+impl SlotWatch {
+    /// Asks the attempt to stop at its next step.
+    pub(crate) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the epochs completed, and the steps since it got its slot.
+    pub(crate) fn progress(&self) -> (u32, u64) {
+        (self.epochs.load(Ordering::Relaxed), self.steps.load(Ordering::Relaxed))
+    }
 }
 
 /// A thread a slot.
@@ -102,7 +122,7 @@ fn run(
     }
     let fresh = || Training::new(&recipe, &job.data, job.spec.validation, job.spec.seed, kernel);
     let training = resumed(job, fresh(), checkpoints, events).unwrap_or_else(fresh);
-    let mut reporter = Reporter { fence, stop: &job.stop, checkpoints, last: Instant::now(), events };
+    let mut reporter = Reporter { fence, watch: &job.watch, checkpoints, last: Instant::now(), events };
     match training.run(&mut reporter) {
         Ok(outcome) => SlotEvent::Finished { fence, outcome },
         Err(Interrupted) => SlotEvent::Stopped { fence },
@@ -124,6 +144,7 @@ fn resumed<'a>(
         return None;
     }
     let (epoch, step) = training.progress();
+    job.watch.epochs.store(epoch, Ordering::Relaxed);
     // Nobody listens any more only when the worker ends.
     let _ = events.blocking_send(SlotEvent::Resumed { fence, epoch, step });
     Some(training)
@@ -147,7 +168,7 @@ fn too_large(recipe: &Recipe, data: &Dataset) -> Option<Failure> {
 
 struct Reporter<'a> {
     fence: Fence,
-    stop: &'a AtomicBool,
+    watch: &'a SlotWatch,
     checkpoints: &'a Checkpointing,
     /// When the last checkpoint was left, or the attempt began.
     last: Instant,
@@ -157,11 +178,16 @@ struct Reporter<'a> {
 impl Observer for Reporter<'_> {
     /// A preview: dropped rather than waited for when the session is slow.
     fn epoch(&mut self, metrics: &EpochMetrics) {
+        if is_poison(self.fence) {
+            std::process::abort();
+        }
+        self.watch.epochs.store(metrics.epoch.saturating_add(1), Ordering::Relaxed);
         let _ = self.events.try_send(SlotEvent::Epoch { fence: self.fence, metrics: *metrics });
     }
 
     fn is_interrupted(&mut self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.watch.steps.fetch_add(1, Ordering::Relaxed);
+        self.watch.is_stopped.load(Ordering::Relaxed)
     }
 
     fn wants_checkpoint(&mut self) -> bool {
@@ -172,6 +198,15 @@ impl Observer for Reporter<'_> {
         self.checkpoints.files.write(self.fence.trial, &checkpoint.bytes);
         self.last = Instant::now();
     }
+}
+
+/// Returns whether the trial is to end its worker's process: where a test says so by the beginning of its id, in a debug
+/// build with failpoints.
+fn is_poison(fence: Fence) -> bool {
+    let _named = |id: Option<String>| id.is_some_and(|id| fence.trial.to_string().starts_with(&id));
+    #[cfg(debug_assertions)]
+    fail::fail_point!("trial_aborts", _named);
+    false
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -1,7 +1,9 @@
-//! Free slots are filled: first with trials that wait for another attempt, then from the sweeps' cursors.
+//! Free slots are filled: first with trials that wait for another attempt, then from the sweeps' cursors. When every
+//! slot has its trial, each gets one more to go on with.
 
+use super::room::Room;
 use super::state::{Core, Counts, Lease, Moment, Phase, SweepState, TrialState};
-use super::{Decision, Event, Message};
+use super::{Decision, Event, Message, spare};
 use gridsweep_common::id::{Attempt, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::trial::TrialSpec;
 use std::collections::BTreeSet;
@@ -11,49 +13,51 @@ use std::sync::Arc;
 /// that no decision takes long. At about 5 µs a trial this is 20 ms.
 pub const STEPS_MAX: u64 = 4096;
 
-/// Gives each free slot a trial, the worker with the most free slots first.
+/// Gives each free slot a trial; what is idle then helps the others.
 pub(super) fn assign(core: &Core, now: Moment) -> Decision {
     let mut decision = Decision::default();
     if core.is_draining {
         return decision;
     }
-    let mut slots = free_slots(core);
-    let mut lease = |decision: &mut Decision, id: TrialId, spec: &Arc<TrialSpec>| -> bool {
-        let Some(worker) = take_slot(&mut slots) else { return false };
-        lease_to(core, now, worker, id, spec, decision);
-        true
-    };
-    let mut walk = Walk { core, steps_left: STEPS_MAX, leased: BTreeSet::new() };
-    for id in core.waiting.values() {
-        let Some(Phase::Pending { spec }) = core.trials.get(id).map(|trial| &trial.phase) else { continue };
-        if !lease(&mut decision, *id, spec) {
-            break;
-        }
-        walk.leased.insert(*id);
-    }
+    let room = Room::of(core, now);
+    let mut walk = Walk { core, now, room, steps_left: STEPS_MAX, leased: BTreeSet::new() };
+    walk.over_waiting(&mut decision);
     for (&id, state) in core.sweeps.iter().filter(|(_, state)| state.is_active) {
-        walk.over(id, state, &mut decision, &mut lease);
+        walk.over(id, state, &mut decision);
+    }
+    if walk.steps_left > 0 && walk.room.idle_slots() > 0 {
+        spare::help(core, now, &mut walk.room, &mut decision);
     }
     decision
 }
 
-/// The way of the sweeps' cursors within one decision.
+/// The way over the trials within one decision.
 struct Walk<'a> {
     core: &'a Core,
+    now: Moment,
+    room: Room,
     steps_left: u64,
     /// Trials leased by this decision, which the core does not know yet: another sweep may have them too.
     leased: BTreeSet<TrialId>,
 }
 
 impl Walk<'_> {
-    /// Moves one sweep's cursor over trials that have ended or run, and leases the others while slots are free.
-    fn over(
-        &mut self,
-        sweep: SweepId,
-        state: &SweepState,
-        decision: &mut Decision,
-        lease: &mut impl FnMut(&mut Decision, TrialId, &Arc<TrialSpec>) -> bool,
-    ) {
+    /// Leases trials that wait for another attempt. One that has to wait for a certain worker holds up no other.
+    fn over_waiting(&mut self, decision: &mut Decision) {
+        let core = self.core;
+        for id in core.waiting.values() {
+            if self.steps_left == 0 || self.room.is_used_up() {
+                return;
+            }
+            self.steps_left -= 1;
+            if let Some(Phase::Pending { spec }) = core.trials.get(id).map(|trial| &trial.phase) {
+                self.lease(*id, spec, decision);
+            }
+        }
+    }
+
+    /// Moves one sweep's cursor over trials that have ended or run, and leases the others while there is room.
+    fn over(&mut self, sweep: SweepId, state: &SweepState, decision: &mut Decision) {
         let mut cursor = state.cursor;
         let mut known = Vec::new();
         let mut ended = Counts::default();
@@ -67,10 +71,11 @@ impl Walk<'_> {
                 Some(Phase::Ended { end, .. }) => *ended.of(*end) += 1,
                 Some(Phase::Leased { .. }) => {}
                 Some(Phase::Pending { .. }) | None if self.leased.contains(&id) => {}
-                Some(Phase::Pending { .. }) | None if lease(decision, id, &spec) => {
-                    self.leased.insert(id);
-                }
-                Some(Phase::Pending { .. }) | None => break,
+                Some(Phase::Pending { .. }) | None if self.room.is_used_up() => break,
+                // Passed without a lease, it waits for the worker that may have it.
+                Some(Phase::Pending { .. }) => drop(self.lease(id, &spec, decision)),
+                None if self.lease(id, &spec, decision) => {}
+                None => break,
             }
             known.push((cursor, id));
             cursor += 1;
@@ -80,28 +85,17 @@ impl Walk<'_> {
             decision.events.push(Event::CursorAdvanced { sweep, cursor, known, ended });
         }
     }
+
+    fn lease(&mut self, id: TrialId, spec: &Arc<TrialSpec>, decision: &mut Decision) -> bool {
+        let Some(worker) = self.room.take(self.core.trials.get(&id)) else { return false };
+        lease_to(self.core, self.now, worker, id, spec, decision);
+        self.leased.insert(id);
+        true
+    }
 }
 
-fn free_slots(core: &Core) -> Vec<(u32, WorkerId)> {
-    let free = |(&worker, state): (&WorkerId, &super::state::WorkerState)| {
-        (state.offer.slots.saturating_sub(state.running.len() as u32), worker)
-    };
-    core.workers
-        .iter()
-        .filter(|(_, state)| !state.is_leaving)
-        .map(free)
-        .filter(|(free, _)| *free > 0)
-        .collect()
-}
-
-/// Takes a slot of the worker with the most free ones; of equals, the one that joined first.
-fn take_slot(slots: &mut [(u32, WorkerId)]) -> Option<WorkerId> {
-    let (free, worker) = slots.iter_mut().rev().max_by_key(|(free, _)| *free)?;
-    *free = free.checked_sub(1)?;
-    Some(*worker)
-}
-
-fn lease_to(
+/// Gives a worker the right to a new attempt.
+pub(super) fn lease_to(
     core: &Core,
     now: Moment,
     worker: WorkerId,
@@ -109,13 +103,14 @@ fn lease_to(
     spec: &Arc<TrialSpec>,
     decision: &mut Decision,
 ) {
+    let Some(state) = core.workers.get(&worker) else { return };
     let attempts = core.trials.get(&trial).map_or(0, |trial| trial.attempts);
     let fence = Fence { term: core.term, trial, attempt: Attempt(attempts + 1) };
     decision.events.push(Event::AttemptLeased {
         fence,
         spec: Arc::clone(spec),
         worker,
-        worker_name: core.worker_name(worker).unwrap_or_default().to_owned(),
+        worker_name: Arc::clone(&state.offer.name),
         expires: now.plus_ms(core.settings.lease_ms),
     });
     decision.send(worker, Message::Lease { fence, spec: Arc::clone(spec) });
@@ -126,23 +121,45 @@ pub(super) fn apply_leased(
     fence: Fence,
     spec: &Arc<TrialSpec>,
     worker: WorkerId,
+    worker_name: &Arc<str>,
     expires: Moment,
 ) {
-    let lease = Lease { fence, worker, expires };
-    let phase = Phase::Leased { spec: Arc::clone(spec), lease };
     let trial = core.trials.entry(fence.trial).or_insert_with(|| TrialState {
         phase: Phase::Pending { spec: Arc::clone(spec) },
         attempts: 0,
         failures: 0,
+        losses: 0,
+        shunned: None,
         places: Vec::new(),
     });
-    trial.phase = phase;
     trial.attempts = trial.attempts.max(fence.attempt.0);
+    let state = core.workers.get_mut(&worker);
+    let lease = Lease {
+        fence,
+        worker: state.is_some().then_some(worker),
+        worker_name: Arc::clone(worker_name),
+        expires,
+        slot: None,
+        is_recalled: false,
+    };
+    match state {
+        Some(state) => {
+            state.running.push(fence.trial);
+            if trial.is_lone() {
+                state.lone = Some(fence.trial);
+            }
+        }
+        // Read from the store: of a session with an earlier coordinator.
+        None => drop(core.unclaimed.insert(fence.trial)),
+    }
+    match &mut trial.phase {
+        Phase::Leased { leases, .. } => leases.push(lease),
+        Phase::Pending { .. } | Phase::Ended { .. } => {
+            trial.phase = Phase::Leased { spec: Arc::clone(spec), leases: vec![lease] };
+        }
+    }
     if let Some(place) = trial.places.first() {
         core.waiting.remove(place);
-    }
-    if let Some(state) = core.workers.get_mut(&worker) {
-        state.running.insert(fence.trial);
     }
 }
 
@@ -174,13 +191,42 @@ mod tests {
     #[test]
     fn every_slot_gets_one_trial_and_no_trial_goes_twice() {
         let mut world = World::new();
-        world.submit(sweep_of("a", 5));
+        world.submit(sweep_of("a", 3));
         world.join(2);
         world.join(1);
         let leases = world.assign();
         let distinct: std::collections::BTreeSet<_> = leases.iter().map(|(_, fence)| fence.trial).collect();
         assert_eq!((leases.len(), distinct.len()), (3, 3));
         assert!(world.assign().is_empty());
+    }
+
+    #[test]
+    fn each_slot_has_one_trial_ahead_once_all_slots_are_taken() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 9));
+        let workers = [world.join(2), world.join(1)];
+        let leases = world.assign();
+        let of = |range: std::ops::Range<usize>, worker| {
+            leases[range].iter().filter(|(of, _)| *of == workers[worker]).count()
+        };
+        assert_eq!((of(0..3, 0), of(0..3, 1)), (2, 1), "slots first");
+        assert_eq!((of(3..6, 0), of(3..6, 1)), (2, 1), "then one ahead of each slot");
+        assert_eq!(leases.len(), 6);
+    }
+
+    #[test]
+    fn a_failed_trial_goes_to_another_worker_where_there_is_one() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let first = world.join_as("first", 4);
+        let (_, fence) = world.assign()[0];
+        world.fail(first, fence, gridsweep_common::trial::FailureKind::Panic);
+        let second = world.join_as("second", 1);
+        let leases = world.assign();
+        assert_eq!(leases[0].0, second, "although the first one has more free slots");
+        world.fail(second, leases[0].1, gridsweep_common::trial::FailureKind::Panic);
+        world.die(first);
+        assert_eq!(world.assign()[0].0, second, "better than nobody");
     }
 
     #[test]

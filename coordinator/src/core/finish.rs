@@ -1,25 +1,25 @@
-//! A worker says how an attempt goes on, delivers its result, or says that an attempt gave none.
+//! A worker delivers a result, or says that an attempt gave none.
 
-use super::state::{Core, Phase, TrialEnd, TrialState};
+use super::blame::end_failed;
+use super::state::{Core, Lease, Moment, Phase, TrialEnd, TrialState};
 use super::{AttemptEnding, Decision, Event, Message, Record};
-use gridsweep_common::id::{Attempt, Digest, Fence, TrialId, WorkerId};
+use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Outcome};
-use gridsweep_common::trial::{ATTEMPTS_MAX, Failure, FailureKind, Retry};
+use gridsweep_common::trial::Failure;
 use std::sync::Arc;
 
-/// Notes where an attempt went on from, if its worker still holds the lease.
-pub(super) fn resumed(core: &Core, worker: WorkerId, fence: Fence, epoch: u32, step: u32) -> Decision {
-    let mut decision = Decision::default();
-    let Fence { trial, attempt, .. } = fence;
-    if core.live(trial, attempt).is_some_and(|lease| lease.fence == fence && lease.worker == worker) {
-        decision.events.push(Event::AttemptResumed { trial, attempt, epoch, step });
-    }
-    decision
-}
+/// Over how many results the usual duration of an attempt is taken.
+const TOOK_MAX: usize = 101;
 
 /// Records the first valid result of a trial, whichever attempt brings it: also one whose lease is lost, because equal
 /// trials have equal bits. An equal duplicate is acknowledged; one with other bits is kept as a conflict.
-pub(super) fn finished(core: &Core, worker: WorkerId, fence: Fence, outcome: Arc<Outcome>) -> Decision {
+pub(super) fn finished(
+    core: &Core,
+    now: Moment,
+    worker: WorkerId,
+    fence: Fence,
+    outcome: Arc<Outcome>,
+) -> Decision {
     let mut decision = Decision::default();
     let Some(trial) = core.trials.get(&fence.trial).filter(|trial| was_issued(trial, fence)) else {
         decision
@@ -29,9 +29,9 @@ pub(super) fn finished(core: &Core, worker: WorkerId, fence: Fence, outcome: Arc
     match &trial.phase {
         Phase::Ended { digest: Some(recorded), .. } => {
             let digest = outcome.digest();
-            if digest != *recorded {
-                let Fence { trial, attempt, .. } = fence;
-                decision.events.push(Event::ResultConflicted { trial, attempt, digest });
+            let Fence { trial, attempt, .. } = fence;
+            if digest != *recorded && !core.conflicts.contains(&(trial, attempt, digest)) {
+                decision.events.push(Event::ResultConflicted { trial, attempt, digest, outcome });
             }
         }
         Phase::Pending { .. } | Phase::Leased { .. } | Phase::Ended { digest: None, .. } => {
@@ -40,92 +40,61 @@ pub(super) fn finished(core: &Core, worker: WorkerId, fence: Fence, outcome: Arc
                 decision.send(worker, Message::Revoked { fence, reason });
                 return decision;
             }
-            record(fence, trial, outcome, &mut decision);
+            let slot = core.held(worker, fence).and_then(|lease| lease.slot);
+            let took_ms = slot.map(|slot| now.since_ms(slot.since));
+            record(core, fence, outcome, &mut decision);
+            decision.events.push(Event::WorkerDelivered { worker, took_ms });
         }
     }
     decision.send(worker, Message::Acknowledged(fence));
     decision
 }
 
-fn was_issued(trial: &TrialState, fence: Fence) -> bool {
+/// Returns whether an attempt of this number was ever made at the trial.
+pub(super) fn was_issued(trial: &TrialState, fence: Fence) -> bool {
     (1..=trial.attempts).contains(&fence.attempt.0)
 }
 
-fn record(fence: Fence, trial: &TrialState, outcome: Arc<Outcome>, decision: &mut Decision) {
-    let Fence { trial: id, attempt, .. } = fence;
-    decision.events.push(Event::AttemptEnded { trial: id, attempt, ending: AttemptEnding::Finished });
-    if let Phase::Leased { lease, .. } = &trial.phase
-        && lease.fence.attempt != attempt
-    {
-        let ending = AttemptEnding::Superseded;
-        decision.events.push(Event::AttemptEnded { trial: id, attempt: lease.fence.attempt, ending });
-        let reason = "an earlier attempt delivered the result".to_owned();
-        decision.send(lease.worker, Message::Revoked { fence: lease.fence, reason });
+fn record(core: &Core, fence: Fence, outcome: Arc<Outcome>, decision: &mut Decision) {
+    let Fence { trial, attempt, .. } = fence;
+    decision.events.push(Event::AttemptEnded { trial, attempt, ending: AttemptEnding::Finished });
+    for lease in core.leases(trial).iter().filter(|lease| lease.fence.attempt != attempt) {
+        supersede(lease, decision);
     }
     let end = match outcome.ending {
         Ending::Succeeded => TrialEnd::Succeeded,
         Ending::Diverged => TrialEnd::Diverged,
     };
-    decision.events.push(Event::TrialFinished { trial: id, end, digest: outcome.digest() });
-    decision.records.push(Record { trial: id, attempt, outcome });
+    decision.events.push(Event::TrialFinished { trial, end, digest: outcome.digest() });
+    decision.records.push(Record { trial, attempt, outcome });
+}
+
+fn supersede(lease: &Lease, decision: &mut Decision) {
+    let Fence { trial, attempt, .. } = lease.fence;
+    decision.events.push(Event::AttemptEnded { trial, attempt, ending: AttemptEnding::Superseded });
+    if let Some(worker) = lease.worker {
+        let reason = "another attempt delivered the result".to_owned();
+        decision.send(worker, Message::Revoked { fence: lease.fence, reason });
+    }
 }
 
 /// Tries a trial again, or gives it up. Only the holder of the lease may say that its attempt failed.
 pub(super) fn failed(core: &Core, worker: WorkerId, fence: Fence, failure: Failure) -> Decision {
     let mut decision = Decision::default();
-    if core
-        .live(fence.trial, fence.attempt)
-        .is_some_and(|lease| lease.fence == fence && lease.worker == worker)
-    {
-        end_without_result(core, fence, AttemptEnding::Failed(failure.clone()), failure, &mut decision);
+    if let Some(lease) = core.held(worker, fence) {
+        end_failed(core, lease, failure, &mut decision);
     }
     decision.send(worker, Message::Acknowledged(fence));
     decision
 }
 
-/// Ends an attempt that gave no result, and its trial with it where that was one too many.
-pub(super) fn end_without_result(
-    core: &Core,
-    fence: Fence,
-    ending: AttemptEnding,
-    failure: Failure,
-    decision: &mut Decision,
-) {
-    let Fence { trial, attempt, .. } = fence;
-    decision.events.push(Event::AttemptEnded { trial, attempt, ending });
-    let failures_before = core.trials.get(&trial).map_or(0, |trial| trial.failures);
-    let is_given_up = match failure.kind.retry() {
-        Retry::Free => false,
-        Retry::Counted => failures_before + 1 >= ATTEMPTS_MAX,
-        Retry::Never => true,
-    };
-    if is_given_up {
-        decision.events.push(Event::TrialFailed { trial, failure });
+pub(super) fn apply_delivered(core: &mut Core, worker: WorkerId, took_ms: Option<u64>) {
+    if let Some(state) = core.workers.get_mut(&worker) {
+        state.failed.clear();
     }
-}
-
-/// Returns the failure that stands for the loss of a worker.
-pub(super) fn loss(reason: &str) -> Failure {
-    Failure { kind: FailureKind::WorkerLost, detail: reason.to_owned() }
-}
-
-pub(super) fn apply_ended(core: &mut Core, id: TrialId, attempt: Attempt, ending: &AttemptEnding) {
-    let Some(trial) = core.trials.get_mut(&id) else { return };
-    match ending {
-        AttemptEnding::Failed(failure) if failure.kind.retry() == Retry::Free => {}
-        AttemptEnding::Failed(_) | AttemptEnding::Lost(_) => trial.failures += 1,
-        AttemptEnding::Finished | AttemptEnding::Released | AttemptEnding::Superseded => {}
-    }
-    let Phase::Leased { spec, lease } = &trial.phase else { return };
-    if lease.fence.attempt != attempt {
-        return;
-    }
-    if let Some(worker) = core.workers.get_mut(&lease.worker) {
-        worker.running.remove(&id);
-    }
-    trial.phase = Phase::Pending { spec: Arc::clone(spec) };
-    if let Some(&place) = trial.places.first() {
-        core.waiting.insert(place, id);
+    if let Some(took_ms) = took_ms {
+        core.took_ms.truncate(TOOK_MAX - 1);
+        core.took_ms.push_front(took_ms);
     }
 }
 
@@ -155,6 +124,8 @@ pub(super) fn apply_trial_end(core: &mut Core, id: TrialId, end: TrialEnd, diges
 mod tests {
     use super::*;
     use crate::core::testing::{World, outcome, sweep_of};
+    use gridsweep_common::id::Attempt;
+    use gridsweep_common::trial::{ATTEMPTS_MAX, FailureKind};
 
     #[test]
     fn a_result_is_recorded_once_however_often_it_is_sent() {
@@ -165,7 +136,7 @@ mod tests {
         assert_eq!(world.finish(worker, fence), 1);
         assert_eq!(world.finish(worker, fence), 0);
         assert_eq!(world.core.snapshot().sweeps[0].ended.succeeded, 1);
-        assert_eq!(world.core.conflicts, 0);
+        assert!(world.core.conflicts.is_empty());
     }
 
     #[test]
@@ -176,7 +147,8 @@ mod tests {
         let fence = world.assign()[0].1;
         world.finish(worker, fence);
         assert_eq!(world.finish_with(worker, fence, outcome(0.123)), 0);
-        assert_eq!(world.core.conflicts, 1);
+        assert_eq!(world.finish_with(worker, fence, outcome(0.123)), 0);
+        assert_eq!(world.core.conflicts.len(), 1, "sent again, it is the same conflict");
     }
 
     #[test]
@@ -187,7 +159,7 @@ mod tests {
         let first = world.assign()[0].1;
         world.pass_ms(world.lease_ms() + 1);
         assert_eq!(world.tick(), vec![first.trial]);
-        world.leave(slow);
+        world.die(slow);
         let other = world.join(1);
         let second = world.assign()[0].1;
         assert_eq!(second.attempt, Attempt(2));
@@ -243,6 +215,7 @@ mod tests {
         let (_, first) = world.assign()[0];
         world.pass_ms(world.lease_ms() + 1);
         world.tick();
+        world.heartbeat(slow, vec![]);
         let (_, second) = world.assign()[0];
         world.fail(slow, first, FailureKind::Internal);
         assert!(world.core.live(second.trial, second.attempt).is_some());

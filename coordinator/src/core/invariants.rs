@@ -2,6 +2,9 @@
 
 use super::state::{Core, Phase};
 
+/// A trial has one live attempt, or two where an idle slot began a second one.
+const LEASES_MAX: usize = 2;
+
 /// Checks the core against itself and names the first invariant that does not hold.
 pub fn check(core: &Core) -> Result<(), String> {
     check_trials(core)?;
@@ -12,29 +15,49 @@ pub fn check(core: &Core) -> Result<(), String> {
 
 fn check_trials(core: &Core) -> Result<(), String> {
     for (id, trial) in &core.trials {
-        if let Phase::Leased { lease, .. } = &trial.phase {
+        let Phase::Leased { leases, .. } = &trial.phase else { continue };
+        require((1..=LEASES_MAX).contains(&leases.len()), || {
+            format!("{id}: {} live attempts", leases.len())
+        })?;
+        require(leases.is_sorted_by(|a, b| a.fence.attempt < b.fence.attempt), || {
+            format!("{id}: two live attempts of one number")
+        })?;
+        for lease in leases {
             require(lease.fence.trial == *id, || format!("{id}: the lease is of another trial"))?;
-            require(lease.fence.attempt.0 == trial.attempts, || {
-                format!("{id}: not the last attempt is live")
+            require(lease.fence.attempt.0 <= trial.attempts, || {
+                format!("{id}: an attempt that was never issued is live")
             })?;
-            if lease.fence.term == core.term {
-                let held = core.workers.get(&lease.worker).is_some_and(|worker| worker.running.contains(id));
-                require(held, || format!("{id}: leased to a worker that does not hold it"))?;
-            }
+            let is_held = match lease.worker {
+                Some(worker) => core.workers.get(&worker).is_some_and(|state| state.running.contains(id)),
+                None => core.unclaimed.contains(id) && lease.fence.term < core.term,
+            };
+            require(is_held, || format!("{id}: leased to a worker that does not hold it"))?;
         }
+        let holders: std::collections::BTreeSet<_> = leases.iter().map(|lease| lease.worker).collect();
+        require(holders.len() == leases.len() || holders.contains(&None), || {
+            format!("{id}: two live attempts on one worker")
+        })?;
+    }
+    for id in &core.unclaimed {
+        let is_unclaimed = core.leases(*id).iter().any(|lease| lease.worker.is_none());
+        require(is_unclaimed, || format!("{id}: nothing of it is unclaimed"))?;
     }
     Ok(())
 }
 
 fn check_workers(core: &Core) -> Result<(), String> {
-    for (worker, state) in &core.workers {
-        for id in &state.running {
-            let phase = core.trials.get(id).map(|trial| &trial.phase);
-            let is_its_own = matches!(phase, Some(Phase::Leased { lease, .. }) if lease.worker == *worker);
+    for (&worker, state) in &core.workers {
+        let mut distinct = std::collections::BTreeSet::new();
+        for &id in &state.running {
+            let is_its_own = core.lease_of(worker, id).is_some() && distinct.insert(id);
             require(is_its_own, || format!("worker {worker} holds {id}, which is not leased to it"))?;
         }
-        let fits = state.running.len() as u64 <= u64::from(state.offer.slots);
-        require(fits, || format!("worker {worker} has more trials than slots"))?;
+        let most = 2 * u64::from(state.offer.slots);
+        require(state.running.len() as u64 <= most, || {
+            format!("worker {worker} has more trials than slots and places before them")
+        })?;
+        let is_held = state.lone.is_none_or(|lone| state.running.contains(&lone));
+        require(is_held, || format!("worker {worker} is kept for a trial that it does not hold"))?;
     }
     Ok(())
 }

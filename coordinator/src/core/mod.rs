@@ -4,12 +4,16 @@
 //! to tell whom). [`Core::apply`] is the one interpreter of events: a restart folds the stored ones through it.
 
 mod assign;
+mod blame;
 mod expire;
 mod finish;
 mod invariants;
 mod join;
 mod leave;
+mod renew;
+mod room;
 mod snapshot;
+mod spare;
 mod state;
 mod submit;
 
@@ -20,7 +24,8 @@ pub(crate) mod testing;
 
 pub use assign::STEPS_MAX as ASSIGN_STEPS_MAX;
 pub use invariants::check;
-pub use join::{Offer, Refusal};
+pub use join::{Claims, Offer, Refusal};
+pub use renew::Progress;
 pub use snapshot::{Running, Snapshot, SweepStanding};
 pub use state::{Core, Counts, Moment, Settings, TrialEnd};
 pub use submit::{Changes, SubmitEffect, SubmitReport};
@@ -34,8 +39,10 @@ use std::sync::Arc;
 /// Something happened outside.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// The coordinator has just read its store: attempts of earlier terms are over.
+    /// The coordinator has just read its store: attempts of earlier terms may still be running somewhere.
     Recover,
+    /// The coordinator itself stood still: what was sent to it meanwhile has not been heard.
+    Stalled,
     /// A sweep is submitted; `ticket` names the caller who waits.
     Submit {
         /// Who waits for the answer.
@@ -49,23 +56,29 @@ pub enum Input {
         worker: WorkerId,
         /// What it offers.
         offer: Offer,
+        /// What it has from earlier sessions.
+        claims: Claims,
     },
     /// A worker lives and holds on to these attempts.
     Heartbeat {
         /// The worker.
         worker: WorkerId,
-        /// What it runs.
-        running: Vec<Fence>,
+        /// Which of its heartbeats this is.
+        number: u64,
+        /// What it holds: in a slot, before one, or with a result that waits.
+        held: Vec<Fence>,
+        /// How far those in a slot have come.
+        progress: Vec<Progress>,
     },
-    /// A worker says that an attempt went on from a checkpoint.
-    Resumed {
+    /// A worker says that an attempt has its slot now.
+    Started {
         /// The worker.
         worker: WorkerId,
         /// Which attempt.
         fence: Fence,
-        /// Epochs completed at that point.
+        /// Epochs that it found completed in a checkpoint.
         epoch: u32,
-        /// Steps of the next epoch completed.
+        /// Steps of the next epoch that it found completed.
         step: u32,
     },
     /// A worker delivers a result.
@@ -99,6 +112,11 @@ pub enum Input {
     Left {
         /// The worker.
         worker: WorkerId,
+    },
+    /// The process of a worker is known to have ended.
+    Died {
+        /// What the worker called itself.
+        name: String,
         /// Why, for people.
         reason: String,
     },
@@ -129,19 +147,21 @@ pub enum Event {
         /// The worker's session; of no meaning in a later term.
         worker: WorkerId,
         /// The worker's name, for people.
-        worker_name: String,
+        worker_name: Arc<str>,
         /// When the lease ends unless it is renewed; of no meaning in a later term.
         expires: Moment,
     },
-    /// Durable: an attempt went on from a checkpoint. For people: it decides nothing.
-    AttemptResumed {
+    /// Durable, for people: an attempt has its slot. Said again once it is known that it went on from a checkpoint.
+    AttemptStarted {
         /// The trial.
         trial: TrialId,
         /// The attempt.
         attempt: Attempt,
-        /// Epochs completed at that point.
+        /// When; of no meaning in a later term.
+        at: Moment,
+        /// Epochs that it found completed in a checkpoint.
         epoch: u32,
-        /// Steps of the next epoch completed.
+        /// Steps of the next epoch that it found completed.
         step: u32,
     },
     /// Durable: an attempt is over.
@@ -169,7 +189,14 @@ pub enum Event {
         /// The last attempt's failure.
         failure: Failure,
     },
-    /// Durable: a second result of the same trial has other bits: broken hardware or a bug.
+    /// Durable: a trial is given up because its workers die of it.
+    TrialQuarantined {
+        /// The trial.
+        trial: TrialId,
+        /// What became of the last attempt.
+        failure: Failure,
+    },
+    /// Durable: a second result of the same trial has other bits: broken hardware or a bug. It is kept.
     ResultConflicted {
         /// The trial.
         trial: TrialId,
@@ -177,6 +204,8 @@ pub enum Event {
         attempt: Attempt,
         /// The digest of the second result.
         digest: Digest,
+        /// The second result.
+        outcome: Arc<Outcome>,
     },
     /// A sweep is to be worked on in this term.
     SweepActivated {
@@ -200,13 +229,70 @@ pub enum Event {
         worker: WorkerId,
         /// What it offers.
         offer: Offer,
+        /// When.
+        at: Moment,
+    },
+    /// Attempts of an earlier session, or of an earlier coordinator, belong to this session now.
+    LeasesClaimed {
+        /// The session.
+        worker: WorkerId,
+        /// The attempts.
+        attempts: Vec<(TrialId, Attempt)>,
+        /// When the leases end now.
+        expires: Moment,
     },
     /// A worker gave a sign of life: its leases hold on.
     LeasesRenewed {
-        /// The trials leased to it.
-        trials: Vec<TrialId>,
-        /// When the leases end now.
+        /// The session.
+        worker: WorkerId,
+        /// When it did.
+        at: Moment,
+        /// The attempts leased to it.
+        attempts: Vec<(TrialId, Attempt)>,
+        /// When their leases end now.
         expires: Moment,
+        /// How far those in a slot have come.
+        progress: Vec<Progress>,
+        /// How many of its slots hold attempts that are not leased to it any more.
+        strays: u32,
+    },
+    /// An attempt that waits for a slot of its worker was asked back.
+    LeaseRecalled {
+        /// The trial.
+        trial: TrialId,
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// No time passed for workers while the coordinator was not there: all timers start anew.
+    TimersRestarted {
+        /// When.
+        at: Moment,
+        /// When every lease ends now.
+        expires: Moment,
+    },
+    /// A worker delivered a result.
+    WorkerDelivered {
+        /// The session.
+        worker: WorkerId,
+        /// How long the attempt had its slot, where that is known.
+        took_ms: Option<u64>,
+    },
+    /// An attempt failed on a worker.
+    WorkerFailed {
+        /// The session.
+        worker: WorkerId,
+        /// The trial.
+        trial: TrialId,
+    },
+    /// A worker on which everything fails gets nothing more while there is another one.
+    WorkerQuarantined {
+        /// The session.
+        worker: WorkerId,
+    },
+    /// A worker's connection is gone; the worker may be at work all the same.
+    WorkerDisconnected {
+        /// The session.
+        worker: WorkerId,
     },
     /// A worker wants no further leases.
     WorkerLeaving {
@@ -229,10 +315,14 @@ pub enum AttemptEnding {
     Finished,
     /// It failed by itself.
     Failed(Failure),
-    /// Its worker went away or fell silent.
+    /// Its worker went away or fell silent while it ran.
     Lost(String),
+    /// It ended through no doing of its own: with the coordinator, or before it had a slot on a worker that went away.
+    Abandoned(String),
     /// Its worker handed it back.
     Released,
+    /// Its worker handed it back before it had a slot: nothing of it was executed.
+    Returned,
     /// Another attempt delivered the result first.
     Superseded,
 }
@@ -265,6 +355,11 @@ pub enum Effect {
         /// Why.
         refusal: Refusal,
     },
+    /// End a session that another one has taken the place of, or whose worker is dead.
+    HangUp {
+        /// The session.
+        worker: WorkerId,
+    },
     /// Answer a submission.
     Reply {
         /// Who waits.
@@ -278,7 +373,16 @@ pub enum Effect {
 #[derive(Clone, Debug)]
 pub enum Message {
     /// The session stands.
-    Welcome,
+    Welcome {
+        /// What to go on with.
+        go_on: Vec<Fence>,
+        /// What to stop.
+        kill: Vec<Fence>,
+        /// Whose results to deliver. Other results that it kept are not needed any more.
+        deliver: Vec<Fence>,
+    },
+    /// This heartbeat was heard.
+    Renewed(u64),
     /// Run this.
     Lease {
         /// The right to.
@@ -295,6 +399,10 @@ pub enum Message {
         /// Why.
         reason: String,
     },
+    /// Hand this attempt back, if it has no slot yet.
+    Recalled(Fence),
+    /// Everything fails on this worker: it gets nothing more while there is another one.
+    Quarantined,
     /// Hand back what runs.
     Drain,
 }
@@ -322,15 +430,23 @@ impl Event {
         match self {
             Event::SweepSubmitted { .. }
             | Event::AttemptLeased { .. }
-            | Event::AttemptResumed { .. }
+            | Event::AttemptStarted { .. }
             | Event::AttemptEnded { .. }
             | Event::TrialFinished { .. }
             | Event::TrialFailed { .. }
+            | Event::TrialQuarantined { .. }
             | Event::ResultConflicted { .. } => true,
             Event::SweepActivated { .. }
             | Event::CursorAdvanced { .. }
             | Event::WorkerJoined { .. }
+            | Event::LeasesClaimed { .. }
             | Event::LeasesRenewed { .. }
+            | Event::LeaseRecalled { .. }
+            | Event::TimersRestarted { .. }
+            | Event::WorkerDelivered { .. }
+            | Event::WorkerFailed { .. }
+            | Event::WorkerQuarantined { .. }
+            | Event::WorkerDisconnected { .. }
             | Event::WorkerLeaving { .. }
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => false,
@@ -342,19 +458,23 @@ impl Core {
     /// Says what an input leads to. Changes nothing: the caller applies the events.
     pub fn decide(&self, now: Moment, input: Input) -> Decision {
         match input {
-            Input::Recover => expire::recover(self),
+            Input::Recover => expire::recover(self, now),
+            Input::Stalled => expire::stalled(self, now),
             Input::Submit { ticket, sweep } => submit::submit(self, ticket, sweep),
-            Input::Join { worker, offer } => join::join(self, worker, offer),
-            Input::Heartbeat { worker, running } => join::heartbeat(self, now, worker, &running),
-            Input::Resumed { worker, fence, epoch, step } => {
-                finish::resumed(self, worker, fence, epoch, step)
+            Input::Join { worker, offer, claims } => join::join(self, now, worker, offer, &claims),
+            Input::Heartbeat { worker, number, held, progress } => {
+                renew::heartbeat(self, now, worker, number, &held, &progress)
             }
-            Input::Finished { worker, fence, outcome } => finish::finished(self, worker, fence, outcome),
+            Input::Started { worker, fence, epoch, step } => {
+                renew::started(self, now, worker, fence, epoch, step)
+            }
+            Input::Finished { worker, fence, outcome } => finish::finished(self, now, worker, fence, outcome),
             Input::Failed { worker, fence, failure } => finish::failed(self, worker, fence, failure),
             Input::Released { worker, fences, is_leaving } => {
                 leave::released(self, worker, &fences, is_leaving)
             }
-            Input::Left { worker, reason } => leave::left(self, worker, &reason),
+            Input::Left { worker } => leave::left(self, worker),
+            Input::Died { name, reason } => leave::died(self, &name, &reason),
             Input::Assign => assign::assign(self, now),
             Input::Tick => expire::tick(self, now),
             Input::Drain => leave::drain(self),
@@ -366,23 +486,42 @@ impl Core {
         match event {
             Event::SweepSubmitted { sweep, open } => submit::apply_submitted(self, *sweep, open),
             Event::SweepActivated { sweep } => submit::apply_activated(self, *sweep),
-            Event::AttemptLeased { fence, spec, worker, expires, .. } => {
-                assign::apply_leased(self, *fence, spec, *worker, *expires);
+            Event::AttemptLeased { fence, spec, worker, worker_name, expires } => {
+                assign::apply_leased(self, *fence, spec, *worker, worker_name, *expires);
             }
             Event::CursorAdvanced { sweep, cursor, known, ended } => {
                 assign::apply_advanced(self, *sweep, *cursor, known, ended);
             }
-            Event::AttemptEnded { trial, attempt, ending } => {
-                finish::apply_ended(self, *trial, *attempt, ending)
+            Event::AttemptStarted { trial, attempt, at, epoch, .. } => {
+                renew::apply_started(self, *trial, *attempt, *at, *epoch);
             }
-            Event::AttemptResumed { .. } => {}
+            Event::LeaseRecalled { trial, attempt } => spare::apply_recalled(self, *trial, *attempt),
+            Event::AttemptEnded { trial, attempt, ending } => {
+                blame::apply_ended(self, *trial, *attempt, ending)
+            }
             Event::TrialFinished { trial, end, digest } => {
                 finish::apply_trial_end(self, *trial, *end, Some(*digest));
             }
             Event::TrialFailed { trial, .. } => finish::apply_trial_end(self, *trial, TrialEnd::Failed, None),
-            Event::ResultConflicted { .. } => self.conflicts += 1,
-            Event::WorkerJoined { worker, offer } => join::apply_joined(self, *worker, offer),
-            Event::LeasesRenewed { trials, expires } => join::apply_renewed(self, trials, *expires),
+            Event::TrialQuarantined { trial, .. } => {
+                finish::apply_trial_end(self, *trial, TrialEnd::Quarantined, None);
+            }
+            Event::ResultConflicted { trial, attempt, digest, .. } => {
+                self.conflicts.insert((*trial, *attempt, *digest));
+            }
+            Event::WorkerJoined { worker, offer, at } => join::apply_joined(self, *worker, offer, *at),
+            Event::LeasesClaimed { worker, attempts, expires } => {
+                join::apply_claimed(self, *worker, attempts, *expires);
+            }
+            Event::LeasesRenewed { worker, at, attempts, expires, progress, strays } => {
+                renew::apply_renewed(self, *worker, *at, attempts, *expires);
+                renew::apply_progress(self, *worker, *at, progress, *strays);
+            }
+            Event::TimersRestarted { at, expires } => expire::apply_restarted(self, *at, *expires),
+            Event::WorkerDelivered { worker, took_ms } => finish::apply_delivered(self, *worker, *took_ms),
+            Event::WorkerFailed { worker, trial } => blame::apply_worker_failed(self, *worker, *trial),
+            Event::WorkerQuarantined { worker } => blame::apply_quarantined(self, *worker),
+            Event::WorkerDisconnected { worker } => leave::apply_disconnected(self, *worker),
             Event::WorkerLeaving { worker } => leave::apply_leaving(self, *worker),
             Event::WorkerLeft { worker } => leave::apply_left(self, *worker),
             Event::DrainBegun => self.is_draining = true,

@@ -1,7 +1,7 @@
 //! The core against a model that only keeps books: whatever happens, in whatever order, each trial gets its one result.
 
-use super::Input;
-use super::testing::{World, outcome, sweep_of};
+use super::testing::{World, honest, outcome, sweep_of};
+use super::{Claims, Input};
 use gridsweep_common::id::{Fence, TrialId, WorkerId};
 use gridsweep_common::trial::FailureKind;
 use proptest::prelude::*;
@@ -12,14 +12,20 @@ use std::collections::BTreeSet;
 enum Step {
     Submit { name: usize, trials: usize },
     Join { slots: u32 },
-    Leave(usize),
+    CutOff(usize),
+    Rejoin { process: usize, keeps: u8, spools: u8 },
+    Die(usize),
+    Goodbye(usize),
     Assign,
+    Start(usize),
+    Report { process: usize, steps: u64 },
     Finish(usize),
     FinishAgain(usize),
     Fail(usize, FailureKind),
     Release(usize),
     Heartbeat(usize),
     Pass { ms: u64 },
+    Stall { ms: u64 },
     Restart,
 }
 
@@ -27,8 +33,14 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => (0..2usize, 1..9usize).prop_map(|(name, trials)| Step::Submit { name, trials }),
         3 => (1..4u32).prop_map(|slots| Step::Join { slots }),
-        1 => any::<usize>().prop_map(Step::Leave),
+        2 => any::<usize>().prop_map(Step::CutOff),
+        3 => (any::<usize>(), any::<u8>(), any::<u8>())
+            .prop_map(|(process, keeps, spools)| Step::Rejoin { process, keeps, spools }),
+        2 => any::<usize>().prop_map(Step::Die),
+        1 => any::<usize>().prop_map(Step::Goodbye),
         8 => Just(Step::Assign),
+        4 => any::<usize>().prop_map(Step::Start),
+        2 => (any::<usize>(), 0..3u64).prop_map(|(process, steps)| Step::Report { process, steps }),
         8 => any::<usize>().prop_map(Step::Finish),
         2 => any::<usize>().prop_map(Step::FinishAgain),
         1 => any::<usize>().prop_map(|n| Step::Fail(n, FailureKind::WorkerShutdown)),
@@ -36,26 +48,74 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Release),
         2 => any::<usize>().prop_map(Step::Heartbeat),
         2 => (0..1500u64).prop_map(|ms| Step::Pass { ms }),
+        1 => (0..5000u64).prop_map(|ms| Step::Stall { ms }),
         1 => Just(Step::Restart),
     ]
+}
+
+/// A worker's process, which may live through several sessions.
+struct Process {
+    name: String,
+    identity: u64,
+    slots: u32,
+    session: Option<WorkerId>,
+    holds: Vec<Fence>,
 }
 
 /// What was issued to whom, in every term, and what was recorded.
 #[derive(Default)]
 struct Books {
-    workers: Vec<WorkerId>,
+    processes: Vec<Process>,
     issued: Vec<(WorkerId, Fence)>,
     fences: BTreeSet<Fence>,
     recorded: BTreeSet<TrialId>,
 }
 
 impl Books {
+    fn join(&mut self, world: &mut World, slots: u32) -> WorkerId {
+        let session = world.join(slots);
+        let name = world.core.worker_name(session).unwrap().to_owned();
+        let identity = world.identity(session);
+        self.processes.push(Process { name, identity, slots, session: Some(session), holds: Vec::new() });
+        session
+    }
+
     fn lease(&mut self, world: &mut World) {
         for (worker, fence) in world.assign() {
             assert!(self.fences.insert(fence), "a fence was issued twice");
             assert!(!self.recorded.contains(&fence.trial), "a recorded trial was leased again");
             self.issued.push((worker, fence));
+            let holder = self.processes.iter_mut().find(|process| process.session == Some(worker));
+            holder.expect("leases go to sessions that stand").holds.push(fence);
         }
+    }
+
+    /// The process says hello again: some of what it held it has no more, of some it has the result.
+    fn rejoin(&mut self, world: &mut World, n: usize, keeps: u8, spools: u8) {
+        let process = &mut self.processes[n];
+        let chosen = |mask: u8, n: usize| mask >> (n % 8) & 1 == 1;
+        let kept: Vec<Fence> = process
+            .holds
+            .drain(..)
+            .enumerate()
+            .filter(|(n, _)| chosen(keeps, *n))
+            .map(|(_, fence)| fence)
+            .collect();
+        let (spooled, running): (Vec<_>, Vec<_>) =
+            kept.into_iter().enumerate().partition(|(n, _)| chosen(spools, *n));
+        let running: Vec<Fence> = running.into_iter().map(|(_, fence)| fence).collect();
+        let spooled = spooled.into_iter().map(|(_, fence)| (fence, honest(fence.trial).digest())).collect();
+        let claims = Claims { running: running.clone(), spooled };
+        let (session, go_on, kill, deliver) =
+            world.join_again(&process.name, process.slots, process.identity, claims);
+        assert_eq!(go_on.len() + kill.len(), running.len(), "everything that runs goes on or stops");
+        assert!(go_on.iter().all(|fence| world.core.held(session, *fence).is_some()));
+        assert!(
+            deliver.iter().all(|fence| !self.recorded.contains(&fence.trial)),
+            "an equal result is not asked for"
+        );
+        process.session = Some(session);
+        process.holds = go_on.into_iter().chain(deliver).collect();
     }
 
     fn finish(&mut self, world: &mut World, worker: WorkerId, fence: Fence) {
@@ -69,60 +129,93 @@ impl Books {
     }
 
     fn take(&mut self, world: &mut World, step: Step) {
-        let pick = |n: usize, of: usize| (of > 0).then(|| n % of.max(1));
         match step {
             Step::Submit { name, trials } => drop(world.submit(sweep_of(["a", "b"][name], trials))),
-            Step::Join { slots } => self.workers.push(world.join(slots)),
-            Step::Leave(n) => {
-                if let Some(n) = pick(n, self.workers.len()) {
-                    world.leave(self.workers.remove(n));
-                }
-            }
+            Step::Join { slots } => drop(self.join(world, slots)),
             Step::Assign => self.lease(world),
-            Step::Finish(n) | Step::FinishAgain(n) => {
-                if let Some(n) = pick(n, self.issued.len()) {
-                    let (worker, fence) = self.issued[n];
-                    if matches!(step, Step::Finish(_)) {
-                        self.issued.remove(n);
-                    }
-                    self.finish(world, worker, fence);
-                }
-            }
-            Step::Fail(n, kind) => {
-                if let Some(n) = pick(n, self.issued.len()) {
-                    let (worker, fence) = self.issued[n];
-                    world.fail(worker, fence, kind);
-                }
-            }
-            Step::Release(n) => {
-                if let Some(n) = pick(n, self.issued.len()) {
-                    let (worker, fence) = self.issued[n];
-                    world.release(worker, vec![fence]);
-                }
-            }
-            Step::Heartbeat(n) => {
-                if let Some(n) = pick(n, self.workers.len()) {
-                    let worker = self.workers[n];
-                    let held = self.issued.iter().filter(|(of, _)| *of == worker).map(|(_, fence)| *fence);
-                    let held = held.collect();
-                    world.heartbeat(worker, held);
-                }
-            }
             Step::Pass { ms } => {
                 world.pass_ms(ms);
                 world.tick();
             }
+            Step::Stall { ms } => {
+                world.pass_ms(ms);
+                world.give(Input::Stalled);
+                assert!(world.tick().is_empty(), "nobody is late for a coordinator that was not there");
+            }
             Step::Restart => {
                 world.restart();
-                self.workers.clear();
+                self.processes.iter_mut().for_each(|process| process.session = None);
             }
+            Step::Rejoin { process, .. }
+            | Step::Report { process, .. }
+            | Step::CutOff(process)
+            | Step::Die(process)
+            | Step::Goodbye(process)
+            | Step::Heartbeat(process) => {
+                if !self.processes.is_empty() {
+                    self.take_of_process(world, process % self.processes.len(), &step);
+                }
+            }
+            Step::Start(n) | Step::Finish(n) | Step::FinishAgain(n) | Step::Fail(n, _) | Step::Release(n) => {
+                if !self.issued.is_empty() {
+                    self.take_of_attempt(world, n % self.issued.len(), &step);
+                }
+            }
+        }
+    }
+
+    fn take_of_process(&mut self, world: &mut World, n: usize, step: &Step) {
+        if let Step::Rejoin { keeps, spools, .. } = step {
+            return self.rejoin(world, n, *keeps, *spools);
+        }
+        let Some(session) = self.processes[n].session else { return };
+        match step {
+            Step::CutOff(_) => {
+                world.leave(session);
+                self.processes[n].session = None;
+            }
+            Step::Die(_) => {
+                world.die(session);
+                assert!(world.leases_of(session).is_empty(), "a dead worker holds nothing");
+                self.processes.remove(n);
+            }
+            Step::Goodbye(_) => {
+                let held = std::mem::take(&mut self.processes[n].holds);
+                world.give(Input::Released { worker: session, fences: held, is_leaving: true });
+                world.leave(session);
+                assert!(world.leases_of(session).is_empty(), "who takes its leave holds nothing");
+                self.processes.remove(n);
+            }
+            Step::Report { steps, .. } => {
+                if let Some(&fence) = self.processes[n].holds.first() {
+                    world.report(session, fence, 0, *steps);
+                }
+            }
+            _ => {
+                let revoked = world.heartbeat(session, self.processes[n].holds.clone());
+                self.processes[n].holds.retain(|fence| !revoked.contains(fence));
+            }
+        }
+    }
+
+    fn take_of_attempt(&mut self, world: &mut World, n: usize, step: &Step) {
+        let (worker, fence) = self.issued[n];
+        match step {
+            Step::Finish(_) => {
+                self.issued.remove(n);
+                self.finish(world, worker, fence);
+            }
+            Step::FinishAgain(_) => self.finish(world, worker, fence),
+            Step::Fail(_, kind) => drop(world.fail(worker, fence, *kind)),
+            Step::Start(_) => world.start_attempt(worker, fence),
+            _ => world.release(worker, vec![fence]),
         }
     }
 }
 
 /// Runs everything that is left, with a worker that does its work, and checks the end.
 fn run_to_the_end(world: &mut World, books: &mut Books) {
-    let worker = world.join(4);
+    let worker = books.join(world, 4);
     for _ in 0..1000 {
         books.lease(world);
         let mine: Vec<Fence> =
@@ -147,14 +240,14 @@ fn run_to_the_end(world: &mut World, books: &mut Books) {
 proptest! {
     #[test]
     fn every_trial_ends_once_whatever_happens(steps in prop::collection::vec(step(), 0..80)) {
-        let mut world = World::new();
+        let mut world = World::with_workers_that_return();
         let mut books = Books::default();
         world.submit(sweep_of("a", 5));
         for step in steps {
             books.take(&mut world, step);
         }
         run_to_the_end(&mut world, &mut books);
-        prop_assert_eq!(world.core.conflicts, 0);
+        prop_assert!(world.core.conflicts.is_empty());
         let before: Vec<_> = world.core.snapshot().sweeps.iter().map(|s| (s.trials, s.ended)).collect();
         world.restart();
         while !world.give(Input::Assign).events.is_empty() {}

@@ -12,6 +12,10 @@ pub struct Snapshot {
     pub sweeps: Vec<SweepStanding>,
     /// Workers connected.
     pub workers: u32,
+    /// Workers that were cut off and may be at work.
+    pub workers_away: u32,
+    /// The names of workers on which everything fails.
+    pub workers_quarantined: Vec<String>,
     /// Their slots together.
     pub slots: u32,
     /// Results that disagreed with the recorded one.
@@ -42,6 +46,8 @@ pub struct Running {
     pub attempt: Attempt,
     /// What its worker calls itself.
     pub worker: String,
+    /// Whether it has its slot, as far as is known; otherwise it waits for one there.
+    pub has_slot: bool,
     /// What it computes.
     pub spec: Arc<TrialSpec>,
 }
@@ -49,11 +55,18 @@ pub struct Running {
 impl Core {
     /// Returns how things stand.
     pub fn snapshot(&self) -> Snapshot {
+        let connected = self.workers.values().filter(|worker| worker.is_connected);
         Snapshot {
             sweeps: self.sweeps.keys().map(|&sweep| self.standing(sweep)).collect(),
-            workers: self.workers.len() as u32,
-            slots: self.workers.values().map(|worker| worker.offer.slots).sum(),
-            conflicts: self.conflicts,
+            workers: connected.clone().count() as u32,
+            workers_away: self.workers.len() as u32 - connected.clone().count() as u32,
+            workers_quarantined: connected
+                .clone()
+                .filter(|worker| worker.is_quarantined)
+                .map(|worker| worker.offer.name.to_string())
+                .collect(),
+            slots: connected.map(|worker| worker.offer.slots).sum(),
+            conflicts: self.conflicts.len() as u64,
         }
     }
 
@@ -69,19 +82,19 @@ impl Core {
         }
     }
 
-    /// Goes through the workers, not the trials: there are few of them.
+    /// Returns what runs, or waits for a slot of its worker.
     fn running_of(&self, sweep: SweepId) -> Vec<Running> {
-        let running = |(worker, id): (&str, &TrialId)| {
-            let trial =
-                self.trials.get(id).filter(|trial| trial.places.iter().any(|(of, _)| *of == sweep))?;
-            let Phase::Leased { spec, lease } = &trial.phase else { return None };
-            let worker = worker.to_owned();
-            Some(Running { trial: *id, attempt: lease.fence.attempt, worker, spec: Arc::clone(spec) })
+        let running = |lease: &super::state::Lease| {
+            let trial = self.trials.get(&lease.fence.trial)?;
+            let Phase::Leased { spec, .. } = &trial.phase else { return None };
+            trial.places.iter().any(|(of, _)| *of == sweep).then(|| Running {
+                trial: lease.fence.trial,
+                attempt: lease.fence.attempt,
+                worker: lease.worker_name.to_string(),
+                has_slot: lease.slot.is_some(),
+                spec: Arc::clone(spec),
+            })
         };
-        let of_workers = self.workers.values();
-        of_workers
-            .flat_map(|worker| worker.running.iter().map(|id| (worker.offer.name.as_str(), id)))
-            .filter_map(running)
-            .collect()
+        self.live_leases().filter_map(running).collect()
     }
 }

@@ -4,7 +4,7 @@ use super::join::Offer;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::trial::TrialSpec;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A point on the coordinator's monotonic clock, in milliseconds since it started.
@@ -16,6 +16,11 @@ impl Moment {
     pub fn plus_ms(self, ms: u64) -> Moment {
         Moment(self.0.saturating_add(ms))
     }
+
+    /// Returns the milliseconds since an earlier moment.
+    pub fn since_ms(self, earlier: Moment) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
 }
 
 /// What the core is told about the world when it starts.
@@ -23,10 +28,19 @@ impl Moment {
 pub struct Settings {
     /// How long a lease holds without a heartbeat.
     pub lease_ms: u64,
+    /// How long a worker may be silent before it gets nothing new.
+    pub suspect_ms: u64,
+    /// How long an attempt may make no progress, at least; one with slow epochs may for longer.
+    pub progress_ms_least: u64,
+    /// How long an attempt runs, at least, before an idle slot may start another one beside it.
+    pub straggler_ms_least: u64,
     /// The version of the engine's arithmetic that workers must have.
     pub numerics: u32,
     /// Whether sweeps found in the store are gone on with (`serve`), or only the one submitted now (`run`).
     pub resumes_all: bool,
+    /// Whether workers outlive their coordinator (`serve`), or end with it (`run`): then nobody will claim an attempt of
+    /// an earlier term.
+    pub workers_return: bool,
 }
 
 /// Everything that the coordinator knows. Ordered maps only: the same inputs give the same decisions.
@@ -40,9 +54,15 @@ pub struct Core {
     /// Known trials that wait for a new attempt, in the order of the sweeps' grids.
     pub(super) waiting: BTreeMap<(SweepId, u64), TrialId>,
     pub(super) workers: BTreeMap<WorkerId, WorkerState>,
+    /// Trials with a live attempt of an earlier term that no session has claimed.
+    pub(super) unclaimed: BTreeSet<TrialId>,
+    /// When timers started anew last.
+    pub(super) restarted: Moment,
     pub(super) is_draining: bool,
-    /// Results that disagreed with the recorded one.
-    pub(super) conflicts: u64,
+    /// Results that disagreed with the recorded one: each once, however often it was sent.
+    pub(super) conflicts: BTreeSet<(TrialId, Attempt, Digest)>,
+    /// How long the last attempts with a result had their slots, in milliseconds.
+    pub(super) took_ms: VecDeque<u64>,
 }
 
 /// One sweep.
@@ -64,8 +84,12 @@ pub(super) struct TrialState {
     pub(super) phase: Phase,
     /// The number of the last attempt.
     pub(super) attempts: u32,
-    /// How many attempts failed or were lost in a way that counts.
+    /// How many attempts failed by themselves in a way that counts.
     pub(super) failures: u32,
+    /// How many attempts ran when their worker was lost.
+    pub(super) losses: u32,
+    /// The worker on which an attempt failed or was lost last: the next one goes to another, where there is one.
+    pub(super) shunned: Option<Arc<str>>,
     /// The sweeps that have passed it with their cursors, with its index in each.
     pub(super) places: Vec<(SweepId, u64)>,
 }
@@ -73,26 +97,68 @@ pub(super) struct TrialState {
 /// Where a trial is on its way. Each state holds just what exists in it.
 #[derive(Debug)]
 pub(super) enum Phase {
-    Pending { spec: Arc<TrialSpec> },
-    Leased { spec: Arc<TrialSpec>, lease: Lease },
-    Ended { end: TrialEnd, digest: Option<Digest> },
+    Pending {
+        spec: Arc<TrialSpec>,
+    },
+    /// One live attempt, or two where an idle slot started a second one.
+    Leased {
+        spec: Arc<TrialSpec>,
+        leases: Vec<Lease>,
+    },
+    Ended {
+        end: TrialEnd,
+        digest: Option<Digest>,
+    },
 }
 
 /// A live attempt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lease {
     pub(super) fence: Fence,
-    pub(super) worker: WorkerId,
+    /// Who holds it; nobody yet where it is of an earlier term.
+    pub(super) worker: Option<WorkerId>,
+    pub(super) worker_name: Arc<str>,
     pub(super) expires: Moment,
+    /// How it goes in its slot, once it has one.
+    pub(super) slot: Option<InSlot>,
+    /// Its worker was asked to hand it back, should it not have a slot yet.
+    pub(super) is_recalled: bool,
+}
+
+/// What is known of an attempt that has its slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InSlot {
+    pub(super) since: Moment,
+    /// Epochs completed when it got the slot, and now.
+    pub(super) epochs_before: u32,
+    pub(super) epochs: u32,
+    /// Steps since it got the slot.
+    pub(super) steps: u64,
+    /// When it was last heard to have come further, and to have completed an epoch.
+    pub(super) moved: Moment,
+    pub(super) epoch_ended: Moment,
 }
 
 /// One worker's session.
 #[derive(Debug)]
 pub(super) struct WorkerState {
     pub(super) offer: Offer,
-    pub(super) running: BTreeSet<TrialId>,
+    /// The trials leased to it, oldest lease first: as many as it has slots may run, the others wait there.
+    pub(super) running: Vec<TrialId>,
+    /// A trial that is not to have neighbours.
+    pub(super) lone: Option<TrialId>,
+    /// When it was heard of last.
+    pub(super) heard: Moment,
+    /// Whether its session stands. It may be at work without one.
+    pub(super) is_connected: bool,
     /// It wants no further leases.
     pub(super) is_leaving: bool,
+    /// Trials that failed on it since it delivered a result.
+    pub(super) failed: BTreeSet<TrialId>,
+    /// Everything fails on it.
+    pub(super) is_quarantined: bool,
+    /// Slots that hold attempts which are not leased to it any more.
+    pub(super) strays: u32,
 }
 
 /// How a trial ended.
@@ -106,7 +172,13 @@ pub enum TrialEnd {
     Failed,
     /// It has none: the user's wish.
     Cancelled,
+    /// It has none: workers died of it.
+    Quarantined,
 }
+
+/// Every way to end.
+const ENDS: [TrialEnd; 5] =
+    [TrialEnd::Succeeded, TrialEnd::Diverged, TrialEnd::Failed, TrialEnd::Cancelled, TrialEnd::Quarantined];
 
 impl TrialEnd {
     /// Returns the name in the store and in exports.
@@ -116,14 +188,13 @@ impl TrialEnd {
             TrialEnd::Diverged => "diverged",
             TrialEnd::Failed => "failed",
             TrialEnd::Cancelled => "cancelled",
+            TrialEnd::Quarantined => "quarantined",
         }
     }
 
     /// Returns the end of this name.
     pub fn from_name(name: &str) -> Option<TrialEnd> {
-        [TrialEnd::Succeeded, TrialEnd::Diverged, TrialEnd::Failed, TrialEnd::Cancelled]
-            .into_iter()
-            .find(|end| end.name() == name)
+        ENDS.into_iter().find(|end| end.name() == name)
     }
 }
 
@@ -138,6 +209,8 @@ pub struct Counts {
     pub failed: u64,
     /// Not wanted any more.
     pub cancelled: u64,
+    /// Without one: workers died of them.
+    pub quarantined: u64,
 }
 
 impl Counts {
@@ -148,12 +221,18 @@ impl Counts {
             TrialEnd::Diverged => &mut self.diverged,
             TrialEnd::Failed => &mut self.failed,
             TrialEnd::Cancelled => &mut self.cancelled,
+            TrialEnd::Quarantined => &mut self.quarantined,
         }
     }
 
     /// Returns how many have ended in any way.
     pub fn total(&self) -> u64 {
-        self.succeeded + self.diverged + self.failed + self.cancelled
+        self.succeeded + self.diverged + self.failed + self.cancelled + self.quarantined
+    }
+
+    /// Returns how many have no result by the machine's doing.
+    pub fn without_result(&self) -> u64 {
+        self.failed + self.quarantined
     }
 
     pub(super) fn add(&mut self, other: &Counts) {
@@ -161,6 +240,7 @@ impl Counts {
         self.diverged += other.diverged;
         self.failed += other.failed;
         self.cancelled += other.cancelled;
+        self.quarantined += other.quarantined;
     }
 }
 
@@ -174,8 +254,11 @@ impl Core {
             trials: BTreeMap::new(),
             waiting: BTreeMap::new(),
             workers: BTreeMap::new(),
+            unclaimed: BTreeSet::new(),
+            restarted: Moment(0),
             is_draining: false,
-            conflicts: 0,
+            conflicts: BTreeSet::new(),
+            took_ms: VecDeque::new(),
         }
     }
 
@@ -191,14 +274,74 @@ impl Core {
 
     /// Returns what a worker calls itself.
     pub fn worker_name(&self, worker: WorkerId) -> Option<&str> {
-        self.workers.get(&worker).map(|state| state.offer.name.as_str())
+        self.workers.get(&worker).map(|state| &*state.offer.name)
     }
 
-    /// Returns the live attempt of `trial` if it is `attempt`.
-    pub(super) fn live(&self, trial: TrialId, attempt: Attempt) -> Option<Lease> {
-        match &self.trials.get(&trial)?.phase {
-            Phase::Leased { lease, .. } if lease.fence.attempt == attempt => Some(*lease),
-            _ => None,
+    /// Returns whether any worker of this name has trials.
+    pub fn has_trials(&self, name: &str) -> bool {
+        self.workers.values().any(|state| &*state.offer.name == name && !state.running.is_empty())
+    }
+
+    /// Returns the live attempts of a trial.
+    pub(super) fn leases(&self, trial: TrialId) -> &[Lease] {
+        match self.trials.get(&trial).map(|trial| &trial.phase) {
+            Some(Phase::Leased { leases, .. }) => leases,
+            Some(Phase::Pending { .. } | Phase::Ended { .. }) | None => &[],
         }
+    }
+
+    /// Returns an attempt, if it is live.
+    pub(super) fn live(&self, trial: TrialId, attempt: Attempt) -> Option<&Lease> {
+        self.leases(trial).iter().find(|lease| lease.fence.attempt == attempt)
+    }
+
+    /// Returns an attempt, if it is live.
+    pub(super) fn live_mut(&mut self, trial: TrialId, attempt: Attempt) -> Option<&mut Lease> {
+        match self.trials.get_mut(&trial).map(|trial| &mut trial.phase) {
+            Some(Phase::Leased { leases, .. }) => {
+                leases.iter_mut().find(|lease| lease.fence.attempt == attempt)
+            }
+            Some(Phase::Pending { .. } | Phase::Ended { .. }) | None => None,
+        }
+    }
+
+    /// Returns the attempt that the fence names, if it is live and held by this session.
+    pub(super) fn held(&self, worker: WorkerId, fence: Fence) -> Option<&Lease> {
+        self.live(fence.trial, fence.attempt)
+            .filter(|lease| lease.fence == fence && lease.worker == Some(worker))
+    }
+
+    /// Returns what a session holds of a trial.
+    pub(super) fn lease_of(&self, worker: WorkerId, trial: TrialId) -> Option<&Lease> {
+        self.leases(trial).iter().find(|lease| lease.worker == Some(worker))
+    }
+
+    /// Iterates over the live attempts: through the workers, of which there are few, and not through every trial there
+    /// ever was.
+    pub(super) fn live_leases(&self) -> impl Iterator<Item = &Lease> {
+        let held = self.workers.iter().flat_map(move |(&worker, state)| {
+            state.running.iter().filter_map(move |&trial| self.lease_of(worker, trial))
+        });
+        let unclaimed = self.unclaimed.iter().flat_map(move |&trial| self.leases(trial));
+        held.chain(unclaimed.filter(|lease| lease.worker.is_none()))
+    }
+}
+
+impl TrialState {
+    /// Returns whether the trial runs without neighbours: workers were lost with it more often than can be chance.
+    pub(super) fn is_lone(&self) -> bool {
+        self.losses >= super::blame::LOSSES_UNTIL_LONE
+    }
+}
+
+impl WorkerState {
+    /// Returns whether the worker has not been heard of for too long.
+    pub(super) fn is_suspect(&self, now: Moment, settings: &Settings) -> bool {
+        !self.is_connected || now.since_ms(self.heard) >= settings.suspect_ms
+    }
+
+    /// Returns how many of its slots can hold what is leased to it.
+    pub(super) fn slots(&self) -> usize {
+        self.offer.slots.saturating_sub(self.strays) as usize
     }
 }

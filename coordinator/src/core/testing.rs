@@ -1,7 +1,8 @@
 //! A core with a clock that the test moves, and a store in memory beneath it.
 
 use super::{
-    Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings, SubmitReport, check,
+    Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Progress, Refusal, Settings,
+    SubmitReport, TrialEnd, check,
 };
 use crate::store::{Batch, MemoryStore, Store};
 use gridsweep_common::catalogue::{Catalogue, Kind, Setting};
@@ -15,6 +16,24 @@ use std::sync::Arc;
 
 const LEASE_MS: u64 = 1000;
 const NUMERICS: u32 = 1;
+
+/// Short times.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        lease_ms: LEASE_MS,
+        suspect_ms: LEASE_MS / 2,
+        progress_ms_least: LEASE_MS,
+        straggler_ms_least: LEASE_MS,
+        numerics: NUMERICS,
+        resumes_all: true,
+        workers_return: false,
+    }
+}
+
+/// What a worker of this name offers.
+pub(crate) fn offer(name: &str, slots: u32) -> Offer {
+    Offer { name: name.into(), identity: 0, slots, numerics: NUMERICS }
+}
 
 /// A catalogue of one setting that tells trials apart.
 fn catalogue() -> Catalogue {
@@ -61,7 +80,7 @@ pub(crate) fn outcome(loss: f64) -> Arc<Outcome> {
 }
 
 /// The result that every honest attempt at this trial gives.
-fn honest(trial: TrialId) -> Arc<Outcome> {
+pub(crate) fn honest(trial: TrialId) -> Arc<Outcome> {
     let mut outcome = (*outcome(f64::from(trial.0[0]))).clone();
     outcome.ending = Ending::Succeeded;
     Arc::new(outcome)
@@ -70,21 +89,31 @@ fn honest(trial: TrialId) -> Arc<Outcome> {
 pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) store: MemoryStore,
+    settings: Settings,
     now: Moment,
     next_worker: u64,
 }
 
 impl World {
+    /// Workers end with the coordinator.
     pub(crate) fn new() -> World {
-        let mut store = MemoryStore::default();
-        let core = Self::start(&mut store);
-        World { core, store, now: Moment(0), next_worker: 1 }
+        World::with(settings())
     }
 
-    fn start(store: &mut MemoryStore) -> Core {
+    /// Workers outlive the coordinator.
+    pub(crate) fn with_workers_that_return() -> World {
+        World::with(Settings { workers_return: true, ..settings() })
+    }
+
+    fn with(settings: Settings) -> World {
+        let mut store = MemoryStore::default();
+        let core = Self::start(&mut store, &settings);
+        World { core, store, settings, now: Moment(0), next_worker: 1 }
+    }
+
+    fn start(store: &mut MemoryStore, settings: &Settings) -> Core {
         let term = store.begin_term().unwrap();
-        let mut core =
-            Core::new(term, Settings { lease_ms: LEASE_MS, numerics: NUMERICS, resumes_all: true });
+        let mut core = Core::new(term, settings.clone());
         for event in store.load().unwrap() {
             core.apply(&event);
         }
@@ -93,8 +122,20 @@ impl World {
 
     /// The coordinator dies and another one opens its store.
     pub(crate) fn restart(&mut self) {
-        self.core = Self::start(&mut self.store);
+        self.core = Self::start(&mut self.store, &self.settings);
         self.give(Input::Recover);
+    }
+
+    pub(crate) fn suspect_ms(&self) -> u64 {
+        self.settings.suspect_ms
+    }
+
+    pub(crate) fn progress_ms_least(&self) -> u64 {
+        self.settings.progress_ms_least
+    }
+
+    pub(crate) fn straggler_ms_least(&self) -> u64 {
+        self.settings.straggler_ms_least
     }
 
     pub(crate) fn lease_ms(&self) -> u64 {
@@ -130,17 +171,55 @@ impl World {
         }
     }
 
+    /// A worker says hello for the first time; its process gets an identity of its own.
     pub(crate) fn join_with(&mut self, offer: Offer) -> Result<WorkerId, Refusal> {
         let worker = WorkerId(self.next_worker);
         self.next_worker += 1;
-        match self.give(Input::Join { worker, offer }).effects.pop() {
+        let offer = Offer { identity: 1000 + worker.0, ..offer };
+        match self.give(Input::Join { worker, offer, claims: Claims::default() }).effects.pop() {
             Some(Effect::Refuse { refusal, .. }) => Err(refusal),
             _ => Ok(worker),
         }
     }
 
     pub(crate) fn join(&mut self, slots: u32) -> WorkerId {
-        self.join_with(Offer { name: "test".to_owned(), slots, numerics: NUMERICS }).unwrap()
+        let name = format!("worker {}", self.next_worker);
+        self.join_as(&name, slots)
+    }
+
+    pub(crate) fn join_as(&mut self, name: &str, slots: u32) -> WorkerId {
+        self.join_with(offer(name, slots)).unwrap()
+    }
+
+    pub(crate) fn identity(&self, worker: WorkerId) -> u64 {
+        self.core.workers[&worker].offer.identity
+    }
+
+    /// A worker says hello once more; returns its session, and what it is to go on with, stop and deliver.
+    pub(crate) fn join_again(
+        &mut self,
+        name: &str,
+        slots: u32,
+        identity: u64,
+        claims: Claims,
+    ) -> (WorkerId, Vec<Fence>, Vec<Fence>, Vec<Fence>) {
+        let worker = WorkerId(self.next_worker);
+        self.next_worker += 1;
+        let offer = Offer { identity, ..offer(name, slots) };
+        match self.give(Input::Join { worker, offer, claims }).effects.pop() {
+            Some(Effect::Send { message: Message::Welcome { go_on, kill, deliver }, .. }) => {
+                (worker, go_on, kill, deliver)
+            }
+            other => panic!("a hello was answered with {other:?}"),
+        }
+    }
+
+    /// Returns the digest of the recorded result.
+    pub(crate) fn digest(&self, trial: TrialId) -> Digest {
+        match &self.core.trials[&trial].phase {
+            super::state::Phase::Ended { end: TrialEnd::Succeeded, digest: Some(digest) } => *digest,
+            other => panic!("{trial} is {other:?}"),
+        }
     }
 
     /// Fills free slots and returns the leases given.
@@ -150,6 +229,28 @@ impl World {
             _ => None,
         };
         self.give(Input::Assign).effects.into_iter().filter_map(lease).collect()
+    }
+
+    /// Fills free slots and returns what this worker holds then.
+    pub(crate) fn assign_to(&mut self, worker: WorkerId) -> Vec<Fence> {
+        self.assign();
+        self.leases_of(worker).into_iter().map(|(_, fence)| fence).collect()
+    }
+
+    pub(crate) fn leases_of(&self, worker: WorkerId) -> Vec<(WorkerId, Fence)> {
+        let held = self.core.live_leases().filter(|lease| lease.worker == Some(worker));
+        held.map(|lease| (worker, lease.fence)).collect()
+    }
+
+    /// The attempt gets its slot.
+    pub(crate) fn start_attempt(&mut self, worker: WorkerId, fence: Fence) {
+        self.give(Input::Started { worker, fence, epoch: 0, step: 0 });
+    }
+
+    /// The worker says how far its attempt has come.
+    pub(crate) fn report(&mut self, worker: WorkerId, fence: Fence, epochs: u32, steps: u64) {
+        let progress = vec![Progress { fence, epochs, steps }];
+        self.give(Input::Heartbeat { worker, number: 0, held: vec![fence], progress });
     }
 
     /// Delivers a result and returns how many were recorded.
@@ -169,8 +270,14 @@ impl World {
         }
     }
 
-    pub(crate) fn fail(&mut self, worker: WorkerId, fence: Fence, kind: FailureKind) {
-        self.give(Input::Failed { worker, fence, failure: Failure { kind, detail: "test".to_owned() } });
+    /// Says that an attempt failed, and returns whether the worker is told that everything fails on it.
+    pub(crate) fn fail(&mut self, worker: WorkerId, fence: Fence, kind: FailureKind) -> bool {
+        let failure = Failure { kind, detail: "test".to_owned() };
+        let decision = self.give(Input::Failed { worker, fence, failure });
+        decision
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Send { message: Message::Quarantined, .. }))
     }
 
     pub(crate) fn release(&mut self, worker: WorkerId, fences: Vec<Fence>) {
@@ -178,7 +285,13 @@ impl World {
     }
 
     pub(crate) fn leave(&mut self, worker: WorkerId) {
-        self.give(Input::Left { worker, reason: "test".to_owned() });
+        self.give(Input::Left { worker });
+    }
+
+    /// The worker's process is known to have ended.
+    pub(crate) fn die(&mut self, worker: WorkerId) {
+        let name = self.core.workers[&worker].offer.name.to_string();
+        self.give(Input::Died { name, reason: "test".to_owned() });
     }
 
     pub(crate) fn drain(&mut self) {
@@ -186,12 +299,16 @@ impl World {
     }
 
     /// Returns what was revoked.
-    pub(crate) fn heartbeat(&mut self, worker: WorkerId, running: Vec<Fence>) -> Vec<Fence> {
+    pub(crate) fn heartbeat(&mut self, worker: WorkerId, held: Vec<Fence>) -> Vec<Fence> {
         let revoked = |effect| match effect {
             Effect::Send { message: Message::Revoked { fence, .. }, .. } => Some(fence),
             _ => None,
         };
-        self.give(Input::Heartbeat { worker, running }).effects.into_iter().filter_map(revoked).collect()
+        self.give(Input::Heartbeat { worker, number: 0, held, progress: vec![] })
+            .effects
+            .into_iter()
+            .filter_map(revoked)
+            .collect()
     }
 
     /// Lets time take effect and returns the trials whose attempts ended.

@@ -7,8 +7,6 @@ mod work;
 
 use crate::blob::BlobStore;
 use crate::driver::{Handle, ToDriver};
-use crate::observe::Meter;
-use std::sync::Arc;
 use tonic::Status;
 
 /// What the services share.
@@ -17,7 +15,6 @@ pub(crate) struct Shared {
     pub(crate) handle: Handle,
     pub(crate) blobs: BlobStore,
     pub(crate) readers: Readers,
-    pub(crate) meter: Arc<Meter>,
     pub(crate) numerics: u32,
     pub(crate) lease_ms: u32,
     pub(crate) heartbeat_ms: u32,

@@ -64,11 +64,11 @@ pub(crate) struct ReadsService(pub(crate) Shared);
 impl v1::reads_server::Reads for ReadsService {
     async fn standing(&self, _: Request<v1::StandingRequest>) -> Result<Response<v1::StandingReply>, Status> {
         let standing = self.0.handle.standing().borrow().clone();
-        let (snapshot, fault) = (&standing.snapshot, self.0.meter.fault());
+        let snapshot = &standing.snapshot;
         let of = |of: &crate::core::SweepStanding| v1::SweepStanding {
             sweep: of.sweep.0,
-            running: of.running.len() as u64,
-            waits_because: why(snapshot, of, fault.as_deref()).unwrap_or_default(),
+            running: of.running.iter().filter(|running| running.has_slot).count() as u64,
+            waits_because: why(&standing, of).unwrap_or_default(),
         };
         Ok(Response::new(v1::StandingReply {
             workers: snapshot.workers,

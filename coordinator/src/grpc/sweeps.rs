@@ -140,7 +140,16 @@ fn progress(standing: &Standing, sweep: SweepId) -> Option<v1::SweepProgress> {
         diverged: of.ended.diverged,
         failed: of.ended.failed,
         cancelled: of.ended.cancelled,
-        running: of.running.iter().take(RUNNING_LISTED_MAX).map(running).collect(),
+        quarantined: of.ended.quarantined,
+        conflicts: snapshot.conflicts,
+        trouble: standing.trouble.clone().unwrap_or_default(),
+        running: of
+            .running
+            .iter()
+            .filter(|running| running.has_slot)
+            .take(RUNNING_LISTED_MAX)
+            .map(running)
+            .collect(),
         workers: snapshot.workers,
         slots: snapshot.slots,
         ended: of.has_ended,

@@ -2,7 +2,7 @@
 
 use super::data::{self, BlobStream};
 use super::{Shared, stopped};
-use crate::core::{Input, Message, Offer, Refusal};
+use crate::core::{Claims, Input, Message, Offer, Progress, Refusal};
 use crate::driver::{OUTBOX_MESSAGES_MAX, Outbound, ToDriver};
 use gridsweep_common::id::WorkerId;
 use gridsweep_proto::convert::{self, Malformed};
@@ -33,11 +33,11 @@ impl v1::workers_server::Workers for WorkersService {
         request: Request<Streaming<v1::FromWorker>>,
     ) -> Result<Response<ToWorkerStream>, Status> {
         let mut inbound = request.into_inner();
-        let offer = read_hello(&mut inbound).await?;
+        let (offer, claims) = read_hello(&mut inbound).await?;
         let (outbox, outbound) = mpsc::channel(OUTBOX_MESSAGES_MAX);
         let (joined, worker) = oneshot::channel();
-        tracing::debug!(name = offer.name, slots = offer.slots, "a worker says hello");
-        self.0.tell(ToDriver::Join { offer, outbox, joined }).await?;
+        tracing::debug!(name = &*offer.name, slots = offer.slots, "a worker says hello");
+        self.0.tell(ToDriver::Join { offer, claims, outbox, joined }).await?;
         let worker = worker.await.map_err(|_| stopped())?;
         let (stream, receiver) = mpsc::channel(STREAM_MESSAGES_AHEAD);
         tokio::spawn(serve(self.0.clone(), worker, inbound, outbound, stream));
@@ -65,7 +65,7 @@ impl v1::workers_server::Workers for WorkersService {
     }
 }
 
-async fn read_hello(inbound: &mut Streaming<v1::FromWorker>) -> Result<Offer, Status> {
+async fn read_hello(inbound: &mut Streaming<v1::FromWorker>) -> Result<(Offer, Claims), Status> {
     let first = inbound.message().await?.and_then(|message| message.message);
     let Some(v1::from_worker::Message::Hello(hello)) = first else {
         return Err(Status::invalid_argument("a session begins with hello"));
@@ -76,8 +76,16 @@ async fn read_hello(inbound: &mut Streaming<v1::FromWorker>) -> Result<Offer, St
             hello.protocol_major
         )));
     }
-    let name = hello.name.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS_MAX).collect();
-    Ok(Offer { name, slots: hello.slots, numerics: hello.numerics })
+    let name: String = hello.name.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS_MAX).collect();
+    let spooled = |spooled: &v1::Spooled| {
+        Ok((convert::fence(spooled.fence.as_ref())?, convert::digest(&spooled.digest)?))
+    };
+    let claims = Claims {
+        running: convert::fences(&hello.running)?,
+        spooled: hello.spooled.iter().map(spooled).collect::<Result<_, Malformed>>()?,
+    };
+    let v1::Hello { identity, slots, numerics, .. } = hello;
+    Ok((Offer { name: name.into(), identity, slots, numerics }, claims))
 }
 
 /// Passes messages both ways until one side ends the session, then says that the worker has left.
@@ -95,7 +103,7 @@ async fn serve(
     };
     tracing::debug!(%worker, reason, "a worker's session is over");
     // A driver that is gone has forgotten the worker already.
-    let _ = shared.tell(ToDriver::Input(Input::Left { worker, reason })).await;
+    let _ = shared.tell(ToDriver::Input(Input::Left { worker })).await;
 }
 
 async fn read_all(
@@ -150,7 +158,16 @@ fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, M
         None => return Ok(None),
         Some(From::Hello(_)) => return Err(Malformed("a second hello")),
         Some(From::Heartbeat(heartbeat)) => {
-            Input::Heartbeat { worker, running: convert::fences(&heartbeat.running)? }
+            let progress = |progress: &v1::Progress| {
+                let fence = convert::fence(progress.fence.as_ref())?;
+                Ok(Progress { fence, epochs: progress.epochs, steps: progress.steps })
+            };
+            Input::Heartbeat {
+                worker,
+                number: heartbeat.number,
+                held: convert::fences(&heartbeat.running)?,
+                progress: heartbeat.progress.iter().map(progress).collect::<Result<_, _>>()?,
+            }
         }
         Some(From::Epochs(epochs)) => {
             let report = |report: &v1::EpochReport| {
@@ -173,11 +190,11 @@ fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, M
             fence: convert::fence(failed.fence.as_ref())?,
             failure: convert::failure(&failed)?,
         },
-        Some(From::Resumed(resumed)) => Input::Resumed {
+        Some(From::Started(started)) => Input::Started {
             worker,
-            fence: convert::fence(resumed.fence.as_ref())?,
-            epoch: resumed.epoch,
-            step: resumed.step,
+            fence: convert::fence(started.fence.as_ref())?,
+            epoch: started.epoch,
+            step: started.step,
         },
         Some(From::Released(released)) => {
             let fences = convert::fences(&released.fences)?;
@@ -195,11 +212,19 @@ fn write(shared: &Shared, worker: WorkerId, outbound: Outbound) -> Result<v1::To
             return Err(Status::unavailable(refusal.to_string()));
         }
         Outbound::Refused(refusal) => return Err(Status::failed_precondition(refusal.to_string())),
-        Outbound::Message(Message::Welcome) => To::Welcome(v1::Welcome {
+        Outbound::Message(Message::Welcome { go_on, kill, deliver }) => To::Welcome(v1::Welcome {
             worker: worker.0,
             lease_ms: shared.lease_ms,
             heartbeat_ms: shared.heartbeat_ms,
+            go_on: go_on.into_iter().map(Into::into).collect(),
+            kill: kill.into_iter().map(Into::into).collect(),
+            deliver: deliver.into_iter().map(Into::into).collect(),
         }),
+        Outbound::Message(Message::Renewed(number)) => To::Renewed(v1::Renewed { number }),
+        Outbound::Message(Message::Recalled(fence)) => {
+            To::Recalled(v1::Recalled { fence: Some(fence.into()) })
+        }
+        Outbound::Message(Message::Quarantined) => To::Quarantined(v1::Quarantined {}),
         Outbound::Message(Message::Lease { fence, spec }) => {
             To::Lease(v1::Lease { fence: Some(fence.into()), trial: Some((&*spec).into()) })
         }

@@ -5,6 +5,7 @@
 use super::meter::{COMMIT_BOUNDS_US, Meter};
 use crate::core::{Snapshot, SweepStanding};
 use gridsweep_proto::PROTOCOL_MAJOR;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,9 +26,14 @@ pub(super) fn text(snapshot: &Snapshot, meter: &Meter, connections: usize, numer
     let queue = "Trials that wait for a slot: what to scale workers by.";
     of(&mut page, "gridsweep_queue_depth", "gauge", queue, pending);
     of(&mut page, "gridsweep_workers", "gauge", "Workers connected.", snapshot.workers.into());
+    let away = "Workers that were cut off and may be at work.";
+    of(&mut page, "gridsweep_workers_away", "gauge", away, snapshot.workers_away.into());
+    let passed_over = "Workers on which everything fails: they get nothing while there is another.";
+    let quarantined = snapshot.workers_quarantined.len() as u64;
+    of(&mut page, "gridsweep_workers_quarantined", "gauge", passed_over, quarantined);
     of(&mut page, "gridsweep_slots", "gauge", "Slots of the workers connected.", snapshot.slots.into());
-    let running = snapshot.sweeps.iter().map(|sweep| sweep.running.len() as u64).sum();
-    of(&mut page, "gridsweep_leases", "gauge", "Leases held by workers.", running);
+    let leases = snapshot.sweeps.iter().map(|sweep| sweep.running.len() as u64).sum();
+    of(&mut page, "gridsweep_leases", "gauge", "Leases held by workers.", leases);
     let disagreed = "Results that disagreed with the recorded one: broken hardware or a bug.";
     of(&mut page, "gridsweep_conflicts", "gauge", disagreed, snapshot.conflicts);
     of(
@@ -57,7 +63,13 @@ fn get(counter: &AtomicU64) -> u64 {
 }
 
 fn pending(sweep: &SweepStanding) -> u64 {
-    sweep.trials.saturating_sub(sweep.ended.total()).saturating_sub(sweep.running.len() as u64)
+    sweep.trials.saturating_sub(sweep.ended.total()).saturating_sub(running(sweep))
+}
+
+/// Counts trials: one may run twice, and one that is leased may wait for a slot.
+fn running(sweep: &SweepStanding) -> u64 {
+    let have_slots = sweep.running.iter().filter(|running| running.has_slot);
+    have_slots.map(|running| running.trial).collect::<BTreeSet<_>>().len() as u64
 }
 
 fn sweeps(snapshot: &Snapshot) -> [(&'static str, u64); 3] {
@@ -66,19 +78,20 @@ fn sweeps(snapshot: &Snapshot) -> [(&'static str, u64); 3] {
     };
     [
         ("state=\"ended\"", count(|sweep| sweep.has_ended)),
-        ("state=\"running\"", count(|sweep| !sweep.has_ended && !sweep.running.is_empty())),
-        ("state=\"waiting\"", count(|sweep| !sweep.has_ended && sweep.running.is_empty())),
+        ("state=\"running\"", count(|sweep| !sweep.has_ended && running(sweep) > 0)),
+        ("state=\"waiting\"", count(|sweep| !sweep.has_ended && running(sweep) == 0)),
     ]
 }
 
-fn trials(snapshot: &Snapshot) -> [(&'static str, u64); 6] {
+fn trials(snapshot: &Snapshot) -> [(&'static str, u64); 7] {
     let sum = |of: fn(&SweepStanding) -> u64| snapshot.sweeps.iter().map(of).sum();
     [
         ("state=\"succeeded\"", sum(|sweep| sweep.ended.succeeded)),
         ("state=\"diverged\"", sum(|sweep| sweep.ended.diverged)),
         ("state=\"failed\"", sum(|sweep| sweep.ended.failed)),
         ("state=\"cancelled\"", sum(|sweep| sweep.ended.cancelled)),
-        ("state=\"running\"", sum(|sweep| sweep.running.len() as u64)),
+        ("state=\"quarantined\"", sum(|sweep| sweep.ended.quarantined)),
+        ("state=\"running\"", sum(running)),
         ("state=\"pending\"", sum(pending)),
     ]
 }
@@ -125,12 +138,25 @@ impl Page {
 mod tests {
     use super::*;
     use crate::core::Counts;
-    use gridsweep_common::id::SweepId;
-    use std::collections::BTreeSet;
+    use crate::core::Running;
+    use crate::core::testing::sweep_of;
+    use gridsweep_common::id::{Attempt, SweepId};
+    use std::sync::Arc;
 
     fn sweep(number: u64, trials: u64, succeeded: u64, has_ended: bool) -> SweepStanding {
         let ended = Counts { succeeded, ..Counts::default() };
         SweepStanding { sweep: SweepId(number), trials, ended, has_ended, running: Vec::new() }
+    }
+
+    /// One trial runs twice, another waits for a slot.
+    fn busy() -> SweepStanding {
+        let open = sweep_of("a", 3);
+        let lease = |place: u64, attempt, has_slot| {
+            let spec = Arc::new(open.trial(place).unwrap());
+            Running { trial: spec.id(), attempt: Attempt(attempt), worker: "w".to_owned(), has_slot, spec }
+        };
+        let running = vec![lease(0, 1, true), lease(0, 2, true), lease(1, 1, false)];
+        SweepStanding { running, ..sweep(3, 3, 0, false) }
     }
 
     fn page() -> String {
@@ -139,8 +165,10 @@ mod tests {
         meter.commits[12].store(1, Ordering::Relaxed);
         meter.commit_us.store(5_000_000, Ordering::Relaxed);
         let snapshot = Snapshot {
-            sweeps: vec![sweep(1, 10, 10, true), sweep(2, 1_000_000_000, 4, false)],
+            sweeps: vec![sweep(1, 10, 10, true), sweep(2, 1_000_000_000, 4, false), busy()],
             workers: 3,
+            workers_away: 2,
+            workers_quarantined: vec!["w".to_owned()],
             slots: 12,
             ..Snapshot::default()
         };
@@ -154,9 +182,15 @@ mod tests {
             "gridsweep_sweeps{state=\"ended\"} 1",
             "gridsweep_sweeps{state=\"waiting\"} 1",
             "gridsweep_trials{state=\"succeeded\"} 14",
-            "gridsweep_trials{state=\"pending\"} 999999996",
-            "gridsweep_queue_depth 999999996",
+            "gridsweep_sweeps{state=\"running\"} 1",
+            "gridsweep_trials{state=\"running\"} 1",
+            "gridsweep_trials{state=\"quarantined\"} 0",
+            "gridsweep_trials{state=\"pending\"} 999999998",
+            "gridsweep_queue_depth 999999998",
+            "gridsweep_leases 3",
             "gridsweep_workers 3",
+            "gridsweep_workers_away 2",
+            "gridsweep_workers_quarantined 1",
             "gridsweep_slots 12",
             "gridsweep_connections 7",
             "gridsweep_commit_seconds_bucket{le=\"0.0005\"} 2",

@@ -1,22 +1,37 @@
 //! Why nothing of a sweep runs.
 
-use crate::core::{Snapshot, SweepStanding};
+use crate::core::SweepStanding;
+use crate::driver::Standing;
 
-/// Says in a sentence why no trial of a sweep runs; `None` where one does, and where all have ended. `fault` is why the
-/// store cannot be written, if it cannot.
-pub(crate) fn why(snapshot: &Snapshot, of: &SweepStanding, fault: Option<&str>) -> Option<String> {
-    if of.has_ended || !of.running.is_empty() {
+/// Says in a sentence why no trial of a sweep runs; `None` where one does, and where all have ended.
+pub(crate) fn why(standing: &Standing, of: &SweepStanding) -> Option<String> {
+    let snapshot = &standing.snapshot;
+    if of.has_ended || of.running.iter().any(|running| running.has_slot) {
         return None;
     }
-    if let Some(fault) = fault {
-        return Some(format!("the store cannot be written: {fault}"));
+    if let Some(trouble) = &standing.trouble {
+        return Some(format!("the store cannot be written: {trouble}"));
+    }
+    if snapshot.workers == 0 && snapshot.workers_away > 0 {
+        return Some(format!(
+            "no worker is connected; {} were cut off and may be at work, their trials are given to others when their \
+             leases end",
+            snapshot.workers_away
+        ));
     }
     if snapshot.workers == 0 {
         return Some(
             "no worker is connected; start one with `gridsweep worker --connect HOST:PORT`".to_owned(),
         );
     }
-    let busy: usize = snapshot.sweeps.iter().map(|sweep| sweep.running.len()).sum();
+    if snapshot.workers_quarantined.len() >= snapshot.workers as usize {
+        return Some(format!(
+            "everything fails on every worker ({}): look into their logs, and start others",
+            snapshot.workers_quarantined.join(", ")
+        ));
+    }
+    let has_slot = |sweep: &SweepStanding| sweep.running.iter().filter(|running| running.has_slot).count();
+    let busy: usize = snapshot.sweeps.iter().map(has_slot).sum();
     if busy >= snapshot.slots as usize {
         return Some(format!(
             "every slot is busy with another sweep ({} slots, {} workers)",
@@ -30,7 +45,7 @@ pub(crate) fn why(snapshot: &Snapshot, of: &SweepStanding, fault: Option<&str>) 
 mod tests {
     use super::*;
     use crate::core::testing::sweep_of;
-    use crate::core::{Counts, Running};
+    use crate::core::{Counts, Running, Snapshot};
     use gridsweep_common::id::{Attempt, SweepId};
     use std::sync::Arc;
 
@@ -40,6 +55,7 @@ mod tests {
             trial: spec.id(),
             attempt: Attempt(1),
             worker: "w".to_owned(),
+            has_slot: true,
             spec: Arc::clone(&spec),
         };
         let running = (0..running).map(one).collect();
@@ -50,20 +66,29 @@ mod tests {
     fn the_reason_that_holds_everything_up_is_told_first() {
         let snapshot =
             |workers, sweeps| Snapshot { sweeps, workers, slots: 2 * workers, ..Snapshot::default() };
+        let idle = |workers| snapshot(workers, vec![standing(1, 0, false)]);
+        let quarantined = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let mut waits = standing(1, 1, false);
+        waits.running[0].has_slot = false;
         let cases = [
-            (snapshot(0, vec![standing(1, 0, false)]), Some("full"), Some("cannot be written: full")),
-            (snapshot(0, vec![standing(1, 0, false)]), None, Some("no worker")),
+            (idle(0), Some("full"), Some("cannot be written: full")),
+            (idle(0), None, Some("start one with")),
+            (Snapshot { workers_away: 2, ..idle(0) }, None, Some("2 were cut off")),
+            (Snapshot { workers_away: 2, ..idle(1) }, None, Some("about to start")),
+            (Snapshot { workers_quarantined: quarantined(&["a", "b"]), ..idle(2) }, None, Some("(a, b)")),
+            (Snapshot { workers_quarantined: quarantined(&["a"]), ..idle(2) }, None, Some("about to start")),
+            (snapshot(1, vec![waits, standing(2, 2, false)]), None, Some("another sweep (2 slots")),
             (
                 snapshot(1, vec![standing(1, 0, false), standing(2, 2, false)]),
                 None,
                 Some("another sweep (2 slots"),
             ),
-            (snapshot(1, vec![standing(1, 0, false)]), None, Some("about to start")),
             (snapshot(1, vec![standing(1, 1, false)]), None, None),
             (snapshot(0, vec![standing(1, 0, true)]), Some("full"), None),
         ];
-        for (snapshot, fault, says) in cases {
-            let why = why(&snapshot, &snapshot.sweeps[0], fault);
+        for (snapshot, trouble, says) in cases {
+            let standing = Standing { snapshot, trouble: trouble.map(str::to_owned), ..Standing::default() };
+            let why = why(&standing, &standing.snapshot.sweeps[0]);
             assert_eq!(why.is_some(), says.is_some(), "{why:?}");
             assert!(why.unwrap_or_default().contains(says.unwrap_or_default()), "{says:?}");
         }

@@ -59,9 +59,14 @@ fn leased(attempt: u32) -> Event {
         fence: fence(attempt),
         spec: spec(),
         worker: WorkerId(1),
-        worker_name: "worker".to_owned(),
+        worker_name: "worker".into(),
         expires: Moment(9),
     }
+}
+
+fn started(attempt: u32, epoch: u32, step: u32) -> Event {
+    let trial = fence(attempt).trial;
+    Event::AttemptStarted { trial, attempt: Attempt(attempt), at: Moment(3), epoch, step }
 }
 
 fn ended(attempt: u32, ending: AttemptEnding) -> Event {
@@ -217,6 +222,7 @@ fn previews_are_shown_until_the_result_replaces_them() {
         let preview = Preview { trial: spec().id(), attempt: Attempt(1), metrics };
         let stranger = Preview { trial: TrialId([0; 16]), ..preview };
         let batch = |previews| Batch { term: Term(1), previews, ..Batch::default() };
+        commit(subject, vec![started(1, 0, 0)], vec![]);
         subject.store().commit(&batch(vec![preview, preview, stranger])).unwrap();
         assert_eq!(subject.read().epochs(spec().id()).unwrap(), vec![metrics]);
         assert_eq!(subject.read().running().unwrap()[0].last_epoch, Some(metrics));
@@ -233,15 +239,34 @@ fn attempts_are_kept_with_their_reasons() {
     for_every_store(|subject| {
         begin(subject);
         let lost = ended(1, AttemptEnding::Lost("the lease ran out".to_owned()));
-        let resumed = Event::AttemptResumed { trial: spec().id(), attempt: Attempt(2), epoch: 4, step: 5 };
-        commit(subject, vec![lost, leased(2), resumed, ended(2, AttemptEnding::Released), leased(3)], vec![]);
+        let resumed = started(2, 4, 5);
+        let abandoned = ended(3, AttemptEnding::Abandoned("its worker went away".to_owned()));
+        let released = ended(2, AttemptEnding::Released);
+        let returned = ended(4, AttemptEnding::Returned);
+        let events =
+            vec![lost, leased(2), resumed, released, leased(3), abandoned, leased(4), returned, leased(5)];
+        commit(subject, events, vec![]);
+        assert!(subject.read().running().unwrap().is_empty(), "an attempt without a slot does not run");
+        commit(subject, vec![started(5, 0, 0), leased(6)], vec![]);
         let attempts = subject.read().attempts(spec().id()).unwrap();
         let states: Vec<_> =
             attempts.iter().map(|a| (a.attempt.0, a.state.as_str(), a.detail.as_deref())).collect();
         assert_eq!(
             states,
-            [(1, "lost", Some("the lease ran out")), (2, "released", None), (3, "running", None)]
+            [
+                (1, "lost", Some("the lease ran out")),
+                (2, "released", None),
+                (3, "abandoned", Some("its worker went away")),
+                (4, "returned", None),
+                (5, "running", None),
+                (6, "offered", None)
+            ]
         );
+        let read_back = subject.store().load().unwrap();
+        let blamed = read_back
+            .iter()
+            .filter(|event| matches!(event, Event::AttemptEnded { ending: AttemptEnding::Lost(_), .. }));
+        assert_eq!((read_back.len(), blamed.count()), (1 + 6 + 4, 1));
         assert_eq!(attempts[0].ended_ms, Some(7));
         assert_eq!((attempts[1].from_epoch, attempts[1].from_step), (4, 5));
         assert_eq!(subject.read().attempted(None, 10).unwrap().len(), 1);
@@ -250,14 +275,80 @@ fn attempts_are_kept_with_their_reasons() {
 }
 
 #[test]
-fn conflicts_are_counted() {
+fn a_trial_has_two_live_attempts_until_one_of_them_ends() {
     for_every_store(|subject| {
         begin(subject);
-        let conflict =
-            Event::ResultConflicted { trial: spec().id(), attempt: Attempt(1), digest: Digest([1; 32]) };
+        commit(subject, vec![started(1, 0, 0), leased(2), started(2, 0, 0)], vec![]);
+        assert_eq!(subject.read().running().unwrap().len(), 2);
+        commit(subject, vec![ended(1, AttemptEnding::Lost("gone".to_owned()))], vec![]);
+        let running = subject.read().running().unwrap();
+        assert_eq!(running.len(), 1);
+        assert_eq!(running[0].attempt.attempt, Attempt(2));
+    });
+}
+
+#[test]
+fn a_quarantined_trial_stays_so_until_a_result_comes_after_all() {
+    for_every_store(|subject| {
+        begin(subject);
+        let failure = Failure { kind: FailureKind::WorkerLost, detail: "three workers".to_owned() };
+        let events = vec![
+            ended(1, AttemptEnding::Lost("gone".to_owned())),
+            Event::TrialQuarantined { trial: spec().id(), failure: failure.clone() },
+        ];
+        commit(subject, events, vec![]);
+        let trials = subject.read().ended(0, 10).unwrap();
+        assert_eq!((trials[0].end, &trials[0].failure), (TrialEnd::Quarantined, &Some(failure)));
+        assert!(matches!(subject.store().load().unwrap().last(), Some(Event::TrialQuarantined { .. })));
+        let (events, record) = finished(&success(), 1);
+        commit(subject, events, vec![record]);
+        let trials = subject.read().ended(0, 10).unwrap();
+        assert_eq!((trials.len(), trials[0].end, &trials[0].failure), (1, TrialEnd::Succeeded, &None));
+    });
+}
+
+#[test]
+fn conflicts_are_kept_with_their_results() {
+    for_every_store(|subject| {
+        begin(subject);
+        let other = outcome(0.25);
+        let (trial, digest) = (spec().id(), other.digest());
+        let conflict = Event::ResultConflicted { trial, attempt: Attempt(1), digest, outcome: other };
         commit(subject, vec![conflict], vec![]);
         assert_eq!(subject.read().conflicts().unwrap(), 1);
+        match subject.store().load().unwrap().pop() {
+            Some(Event::ResultConflicted { trial: of, attempt: Attempt(1), digest: stored, outcome }) => {
+                assert_eq!((of, stored), (trial, digest));
+                assert_eq!(outcome.digest(), digest, "to the bit");
+            }
+            other => panic!("{other:?}"),
+        }
     });
+}
+
+#[test]
+fn a_store_of_the_first_layout_is_brought_up_to_date_and_copied_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(super::migrations::ALL[0]).unwrap();
+    let digest = Digest::of(super::migrations::ALL[0].as_bytes()).to_string();
+    connection
+        .execute_batch(&format!(
+            "CREATE TABLE migration (number INTEGER PRIMARY KEY, digest TEXT NOT NULL) STRICT;
+             INSERT INTO migration VALUES (1, '{digest}');
+             INSERT INTO conflict VALUES ('{}', 1, '{digest}', 7);
+             PRAGMA user_version = 1",
+            spec().id()
+        ))
+        .unwrap();
+    drop(connection);
+    let conflicts = || SqliteReader::open(folder.path()).unwrap().conflicts().unwrap();
+    assert_eq!(conflicts(), 1, "readers understand both layouts");
+    let mut store = SqliteStore::open(folder.path()).unwrap();
+    assert!(store.load().unwrap().is_empty(), "a result that was not kept is not made up");
+    assert_eq!(conflicts(), 1);
+    assert!(folder.path().join("store.before-layout-2.sqlite").exists());
 }
 
 #[test]

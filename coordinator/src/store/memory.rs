@@ -21,7 +21,8 @@ pub struct MemoryStore {
     endings: BTreeMap<u64, TrialId>,
     endings_ever: u64,
     previews: BTreeMap<(TrialId, Attempt, u32), EpochMetrics>,
-    conflicts: u64,
+    /// With the second results.
+    conflicts: Vec<Event>,
 }
 
 #[derive(Debug)]
@@ -45,10 +46,11 @@ impl MemoryStore {
             Event::AttemptLeased { fence, spec, worker_name, .. } => {
                 self.keep_lease(*fence, spec, worker_name, at_ms)
             }
-            Event::AttemptResumed { trial, attempt, epoch, step } => {
+            Event::AttemptStarted { trial, attempt, epoch, step, .. } => {
                 let trial = self.trials.get_mut(trial);
                 if let Some((stored, _)) = trial.and_then(|trial| trial.attempts.get_mut(attempt)) {
                     (stored.from_epoch, stored.from_step) = (*epoch, *step);
+                    "running".clone_into(&mut stored.state);
                 }
             }
             Event::AttemptEnded { trial, attempt, ending } => {
@@ -66,11 +68,24 @@ impl MemoryStore {
                 }
                 self.keep_trial_end(*trial);
             }
-            Event::ResultConflicted { .. } => self.conflicts += 1,
+            Event::TrialQuarantined { trial, failure } => {
+                if let Some(trial) = self.trials.get_mut(trial) {
+                    (trial.end, trial.failure) = (Some(TrialEnd::Quarantined), Some(failure.clone()));
+                }
+                self.keep_trial_end(*trial);
+            }
+            Event::ResultConflicted { .. } => self.conflicts.push(event.clone()),
             Event::SweepActivated { .. }
             | Event::CursorAdvanced { .. }
             | Event::WorkerJoined { .. }
+            | Event::LeasesClaimed { .. }
             | Event::LeasesRenewed { .. }
+            | Event::LeaseRecalled { .. }
+            | Event::TimersRestarted { .. }
+            | Event::WorkerDelivered { .. }
+            | Event::WorkerFailed { .. }
+            | Event::WorkerQuarantined { .. }
+            | Event::WorkerDisconnected { .. }
             | Event::WorkerLeaving { .. }
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => {}
@@ -97,7 +112,7 @@ impl MemoryStore {
             attempt: fence.attempt,
             term: fence.term,
             worker: worker.to_owned(),
-            state: "running".to_owned(),
+            state: "offered".to_owned(),
             failure: None,
             detail: None,
             from_epoch: 0,
@@ -126,7 +141,7 @@ impl MemoryStore {
                 fence: Fence { term: stored.term, trial: id, attempt: *attempt },
                 spec: Arc::clone(&trial.spec),
                 worker: WorkerId(0),
-                worker_name: stored.worker.clone(),
+                worker_name: stored.worker.as_str().into(),
                 expires: Moment(0),
             });
             if let Some(ending) = ending {
@@ -135,8 +150,8 @@ impl MemoryStore {
         }
         match (trial.end, trial.digest, &trial.failure) {
             (Some(end), Some(digest), _) => events.push(Event::TrialFinished { trial: id, end, digest }),
-            (Some(_), None, Some(failure)) => {
-                events.push(Event::TrialFailed { trial: id, failure: failure.clone() });
+            (Some(end), None, Some(failure)) => {
+                events.push(super::rows::given_up(id, end, failure.clone()));
             }
             _ => {}
         }
@@ -161,6 +176,7 @@ impl Store for MemoryStore {
             events.push(Event::SweepSubmitted { sweep: sweep.id, open: Arc::new(open) });
         }
         events.extend(self.trials.iter().flat_map(|(id, trial)| Self::events_of(*id, trial)));
+        events.extend(self.conflicts.iter().cloned());
         Ok(events)
     }
 
@@ -229,7 +245,7 @@ impl Reader for MemoryStore {
     fn running(&self) -> Result<Vec<RunningAttempt>, StoreError> {
         let mut running = Vec::new();
         for (id, trial) in &self.trials {
-            for (attempt, _) in trial.attempts.values().filter(|(_, ending)| ending.is_none()) {
+            for (attempt, _) in trial.attempts.values().filter(|(attempt, _)| attempt.state == "running") {
                 let reported = (*id, attempt.attempt, 0)..=(*id, attempt.attempt, u32::MAX);
                 running.push(RunningAttempt {
                     id: *id,
@@ -250,6 +266,6 @@ impl Reader for MemoryStore {
     }
 
     fn conflicts(&self) -> Result<u64, StoreError> {
-        Ok(self.conflicts)
+        Ok(self.conflicts.len() as u64)
     }
 }

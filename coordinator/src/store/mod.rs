@@ -150,7 +150,7 @@ pub struct StoredAttempt {
     pub term: Term,
     /// What its worker calls itself.
     pub worker: String,
-    /// `running`, `finished`, `failed`, `lost`, `released` or `superseded`.
+    /// `offered`: it waits for a slot; `running`, `finished`, `failed`, `lost`, `abandoned`, `released`, `returned` or `superseded`.
     pub state: String,
     /// The kind of failure, where it failed.
     pub failure: Option<String>,

@@ -1,17 +1,18 @@
 //! Events and results as plain rows, and rows as events and results.
 
 use super::{StoreError, StoredAttempt};
-use crate::core::{AttemptEnding, TrialEnd};
+use crate::core::{AttemptEnding, Event, TrialEnd};
 use gridsweep_common::choice::Choices;
 use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::id::{Attempt, Digest, Term, TrialId};
-use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, OutcomeSummary};
+use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, Outcome, OutcomeSummary};
 use gridsweep_common::seed::SeedKey;
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
 use rusqlite::types::Type;
 use rusqlite::{Row, ToSql};
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The columns of `attempt` that say how it ended.
 pub(super) struct AttemptEnd<'a> {
@@ -26,7 +27,9 @@ pub(super) fn attempt_end(ending: &AttemptEnding) -> AttemptEnd<'_> {
     match ending {
         AttemptEnding::Finished => of("finished"),
         AttemptEnding::Released => of("released"),
+        AttemptEnding::Returned => of("returned"),
         AttemptEnding::Superseded => of("superseded"),
+        AttemptEnding::Abandoned(reason) => AttemptEnd { detail: Some(reason), ..of("abandoned") },
         AttemptEnding::Lost(reason) => AttemptEnd { detail: Some(reason), ..of("lost") },
         AttemptEnding::Failed(failure) => {
             AttemptEnd { failure: Some(failure.kind.name()), detail: Some(&failure.detail), ..of("failed") }
@@ -34,14 +37,16 @@ pub(super) fn attempt_end(ending: &AttemptEnding) -> AttemptEnd<'_> {
     }
 }
 
-/// Reads an attempt's end; `None` while it runs.
+/// Reads an attempt's end; `None` while it is live.
 pub(super) fn read_attempt_end(stored: &StoredAttempt) -> Result<Option<AttemptEnding>, String> {
     let detail = || stored.detail.clone().unwrap_or_default();
     Ok(Some(match stored.state.as_str() {
-        "running" => return Ok(None),
+        "offered" | "running" => return Ok(None),
         "finished" => AttemptEnding::Finished,
         "released" => AttemptEnding::Released,
+        "returned" => AttemptEnding::Returned,
         "superseded" => AttemptEnding::Superseded,
+        "abandoned" => AttemptEnding::Abandoned(detail()),
         "lost" => AttemptEnding::Lost(detail()),
         "failed" => {
             let kind = stored.failure.as_deref().and_then(FailureKind::from_name);
@@ -168,7 +173,7 @@ pub(super) fn summary_columns(summary: &OutcomeSummary) -> [Box<dyn ToSql>; 12] 
     ]
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("plain data is valid JSON")
 }
 
@@ -221,6 +226,26 @@ pub(super) fn read_end(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<(
         FailureKind::from_name(&kind).ok_or_else(|| wrong(first + 1, &format!("a failure \"{kind}\"")))?;
     let detail = row.get::<_, Option<String>>(first + 2)?.unwrap_or_default();
     Ok(Some((end, Some(Failure { kind, detail }))))
+}
+
+/// Returns the event of a trial that was given up.
+pub(super) fn given_up(trial: TrialId, end: TrialEnd, failure: Failure) -> Event {
+    match end {
+        TrialEnd::Quarantined => Event::TrialQuarantined { trial, failure },
+        TrialEnd::Succeeded | TrialEnd::Diverged | TrialEnd::Failed | TrialEnd::Cancelled => {
+            Event::TrialFailed { trial, failure }
+        }
+    }
+}
+
+/// Reads a conflict from the columns `trial, attempt, digest, outcome`.
+pub(super) fn read_conflict(row: &Row<'_>) -> rusqlite::Result<Event> {
+    Ok(Event::ResultConflicted {
+        trial: read_id(row, 0)?,
+        attempt: Attempt(row.get(1)?),
+        digest: parsed(row, 2)?,
+        outcome: Arc::new(json::<Outcome>(row, 3)?),
+    })
 }
 
 /// Reads a trial's id.

@@ -147,6 +147,7 @@ impl Store for SqliteStore {
                 events.extend(end);
             }
         }
+        events.extend(read_conflicts(&self.connection).map_err(|error| store_error(&self.path, error))?);
         Ok(events)
     }
 
@@ -171,7 +172,7 @@ impl SqliteStore {
             fence: Fence { term: stored.term, trial, attempt },
             spec,
             worker: WorkerId(0),
-            worker_name: stored.worker.clone(),
+            worker_name: stored.worker.as_str().into(),
             expires: Moment(0),
         });
         if let Some(ending) = rows::read_attempt_end(stored).map_err(|what| self.damaged(what))? {
@@ -208,7 +209,7 @@ fn read_trial_end(row: &Row<'_>, spec: &TrialSpec, first: usize) -> rusqlite::Re
     let Some((end, failure)) = rows::read_end(row, first)? else { return Ok(None) };
     let trial = spec.id();
     if let Some(failure) = failure {
-        return Ok(Some(Event::TrialFailed { trial, failure }));
+        return Ok(Some(rows::given_up(trial, end, failure)));
     }
     Ok(Some(Event::TrialFinished { trial, end, digest: rows::parsed(row, first + 3)? }))
 }
@@ -240,9 +241,10 @@ fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusq
         Event::AttemptLeased { fence, spec, worker_name, .. } => {
             write_lease(transaction, *fence, spec, worker_name, at_ms)
         }
-        Event::AttemptResumed { trial, attempt, epoch, step } => transaction
+        Event::AttemptStarted { trial, attempt, epoch, step, .. } => transaction
             .prepare_cached(
-                "UPDATE attempt SET from_epoch = ?3, from_step = ?4 WHERE trial = ?1 AND number = ?2",
+                "UPDATE attempt SET state = 'running', from_epoch = ?3, from_step = ?4
+                 WHERE trial = ?1 AND number = ?2",
             )?
             .execute(params![trial.to_string(), attempt.0, epoch, step])
             .map(drop),
@@ -254,14 +256,33 @@ fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusq
             let (kind, detail) = (Some(failure.kind.name()), Some(failure.detail.as_str()));
             write_trial_end(transaction, *trial, TrialEnd::Failed, kind, detail)
         }
-        Event::ResultConflicted { trial, attempt, digest } => transaction
-            .prepare_cached("INSERT INTO conflict VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![trial.to_string(), attempt.0, digest.to_string(), at_ms])
+        Event::TrialQuarantined { trial, failure } => {
+            let (kind, detail) = (Some(failure.kind.name()), Some(failure.detail.as_str()));
+            write_trial_end(transaction, *trial, TrialEnd::Quarantined, kind, detail)
+        }
+        Event::ResultConflicted { trial, attempt, digest, outcome } => transaction
+            .prepare_cached(
+                "INSERT INTO conflict (trial, attempt, digest, outcome, recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                trial.to_string(),
+                attempt.0,
+                digest.to_string(),
+                rows::to_json(&**outcome),
+                at_ms
+            ])
             .map(drop),
         Event::SweepActivated { .. }
         | Event::CursorAdvanced { .. }
         | Event::WorkerJoined { .. }
+        | Event::LeasesClaimed { .. }
         | Event::LeasesRenewed { .. }
+        | Event::LeaseRecalled { .. }
+        | Event::TimersRestarted { .. }
+        | Event::WorkerDelivered { .. }
+        | Event::WorkerFailed { .. }
+        | Event::WorkerQuarantined { .. }
+        | Event::WorkerDisconnected { .. }
         | Event::WorkerLeaving { .. }
         | Event::WorkerLeft { .. }
         | Event::DrainBegun => Ok(()),
@@ -304,7 +325,7 @@ fn write_lease(
     transaction
         .prepare_cached(
             "INSERT INTO attempt (trial, number, term, worker, state, started_ms)
-             VALUES (?1, ?2, ?3, ?4, 'running', ?5)",
+             VALUES (?1, ?2, ?3, ?4, 'offered', ?5)",
         )?
         .execute(params![id, fence.attempt.0, fence.term.0.cast_signed(), worker, at_ms])
         .map(drop)
@@ -324,7 +345,10 @@ fn write_attempt_end(
         )?
         .execute(params![id, attempt.0, end.state, end.failure, end.detail, at_ms])?;
     transaction
-        .prepare_cached("UPDATE trial SET state = 'pending' WHERE id = ?1 AND state = 'leased'")?
+        .prepare_cached(
+            "UPDATE trial SET state = 'pending' WHERE id = ?1 AND state = 'leased'
+             AND NOT EXISTS (SELECT 1 FROM attempt WHERE trial = ?1 AND state IN ('offered', 'running'))",
+        )?
         .execute([id])
         .map(drop)
 }
@@ -428,6 +452,12 @@ fn read_sweeps(connection: &Connection) -> rusqlite::Result<Vec<StoredSweep>> {
             submitted_ms: row.get(3)?,
         })
     })
+}
+
+/// Reads the conflicts whose results were kept: the first layout kept none.
+fn read_conflicts(connection: &Connection) -> rusqlite::Result<Vec<Event>> {
+    let sql = "SELECT trial, attempt, digest, outcome FROM conflict WHERE outcome IS NOT NULL ORDER BY rowid";
+    rows_of(connection, sql, &[], rows::read_conflict)
 }
 
 /// Returns the text that sorts before every id, or the id itself.

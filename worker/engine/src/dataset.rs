@@ -29,7 +29,7 @@ pub(crate) struct Part {
 pub enum DatasetError {
     /// No input or fewer than two classes.
     #[error(
-        "{inputs_per_sample} inputs and {classes} classes: at least 1 input and 2 to 256 classes are needed"
+        "{inputs_per_sample} inputs and {classes} classes: at least 1 input and 1 to 256 classes are needed"
     )]
     Shape {
         /// Inputs of one sample.
@@ -207,7 +207,7 @@ fn check(
     inputs_per_sample: usize,
     classes: usize,
 ) -> Result<(), DatasetError> {
-    if inputs_per_sample == 0 || !(2..=256).contains(&classes) {
+    if inputs_per_sample == 0 || !(1..=256).contains(&classes) {
         return Err(DatasetError::Shape { inputs_per_sample, classes });
     }
     check_part("training", training, train_labels, inputs_per_sample, classes, 2)?;
@@ -260,7 +260,10 @@ mod tests {
         assert!(matches!(make(6, &[0, 2], 3, 2), Err(DatasetError::Label { sample: 1, label: 2, .. })));
         assert!(matches!(make(3, &[0], 3, 2), Err(DatasetError::Samples { samples: 1, .. })));
         assert!(matches!(make(0, &[0, 1], 0, 2), Err(DatasetError::Shape { .. })));
-        assert!(matches!(make(6, &[0, 0], 3, 1), Err(DatasetError::Shape { .. })));
+        assert_eq!(make(6, &[0, 0], 3, 1), Ok(()), "nothing to learn is no mistake");
+        for classes in [0, 257] {
+            assert!(matches!(make(6, &[0, 0], 3, classes), Err(DatasetError::Shape { .. })), "{classes}");
+        }
     }
 
     #[test]

@@ -117,7 +117,8 @@ impl<'a> Pieces<'a> {
         let width = self.deltas.width(0);
         let gradient = &mut self.gradient[..PANEL * width];
         gradient.fill(Line::ZERO);
-        self.batch.add_gradient(self.kernel, self.part, inputs, width, self.deltas.panel(0), gradient);
+        let deltas = self.deltas.panel(0);
+        self.batch.add_gradient(self.kernel, self.part, inputs, width, deltas, gradient);
     }
 
     /// Multiplies deltas by the other layer's weights.
@@ -137,9 +138,9 @@ impl<'a> Pieces<'a> {
         let lines = 0..self.gradient.len().min(self.first.lines().len());
         let gradient = &mut self.gradient[lines.clone()];
         let parameters = &mut self.first.lines_mut()[lines.clone()];
-        self.recipe.regularizer.penalize(self.kernel, parameters, gradient);
         let (of, moments) = (Parameters::Weights, &mut self.first_moments[..]);
-        let block = Block { of, parameters, gradient, moments, lines, shrink: 0.0 };
-        self.recipe.optimizer.update(self.kernel, self.step, block)
+        let penalty = self.recipe.regularizer.penalty();
+        let block = Block { of, parameters, gradient, penalty, moments, lines, shrink: 0.0 };
+        self.recipe.optimizer.update(self.kernel, self.step, block).is_finite
     }
 }

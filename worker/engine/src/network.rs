@@ -10,10 +10,10 @@ use crate::kernel::lanes::{Lanes, Line};
 use crate::kernel::{Kernel, Task};
 use crate::mask::{Dropout, Place};
 use crate::matrix::{self, Matrix, PANEL};
-use crate::optimizer::{Block, Optimizer, Parameters, Step};
+use crate::optimizer::{Block, Moved, Optimizer, Parameters, Step};
 use crate::phase::{Phase, Probe};
 use crate::random::{Key, Stream};
-use crate::regularizer::Regularizer;
+use crate::regularizer::{Penalty, Regularizer};
 use crate::standardization::Standardization;
 use crate::workspace::{LayerSpace, Workspace};
 use std::ops::Range;
@@ -51,15 +51,6 @@ pub(crate) struct Means<'a> {
     pub(crate) optimizer: &'a dyn Optimizer,
     pub(crate) dropout: Option<Dropout>,
     pub(crate) probe: Option<&'a dyn Probe>,
-}
-
-/// What one step of the optimizer gave.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Stepped {
-    /// The penalty on all weights before the step.
-    pub(crate) penalty: f64,
-    /// Whether every weight and bias is finite after it.
-    pub(crate) is_finite: bool,
 }
 
 impl Means<'_> {
@@ -160,9 +151,9 @@ impl Network {
         step: Step,
         part: &Part,
         space: &mut Workspace,
-    ) -> Stepped {
+    ) -> Moved {
         let Workspace { batch, layers, gradient, .. } = space;
-        let mut total = Stepped { penalty: 0.0, is_finite: true };
+        let mut total = Moved::NOTHING;
         for (index, layer) in self.layers.iter_mut().enumerate().rev() {
             let (before, from_here) = layers.split_at_mut(index);
             let deltas = &from_here[0].deltas;
@@ -178,13 +169,6 @@ impl Network {
             total.add(layer.step(means, step, inputs, deltas, gradient));
         }
         total
-    }
-}
-
-impl Stepped {
-    fn add(&mut self, other: Stepped) {
-        self.penalty += other.penalty;
-        self.is_finite &= other.is_finite;
     }
 }
 
@@ -297,8 +281,8 @@ impl Layer {
         inputs: Entering<'_>,
         deltas: &Matrix,
         gradient: &mut [Line],
-    ) -> Stepped {
-        let mut total = Stepped { penalty: 0.0, is_finite: true };
+    ) -> Moved {
+        let mut total = Moved::NOTHING;
         for panel in 0..self.weights.panels() {
             let width = self.weights.width(panel);
             if let Some(folded) = &mut self.folded {
@@ -316,7 +300,7 @@ impl Layer {
             if means.regularizer.is_constraint() {
                 total.is_finite &= self.constrain(means, panel);
             }
-            total.is_finite &= self.step_biases(means, step, panel, deltas, gradient);
+            total.add(self.step_biases(means, step, panel, deltas, gradient));
             if let Some(folded) = &mut self.folded {
                 total.is_finite &= folded.follow_panel(means.kernel, panel, &self.weights, &self.biases);
             }
@@ -338,17 +322,17 @@ impl Layer {
         step: Step,
         panel: usize,
         rows: Range<usize>,
-        gradient: &mut [Line],
-    ) -> Stepped {
+        gradient: &[Line],
+    ) -> Moved {
         let lines = self.weights.range(panel, rows.clone());
         let parameters = &mut self.weights.lines_mut()[lines.clone()];
-        let penalty = means.regularizer.penalize(means.kernel, parameters, gradient);
         let (of, moments) = (Parameters::Weights, &mut self.weight_moments);
         let shrink = (step.reach * means.regularizer.shrinkage()) as f32;
-        let block = Block { of, parameters, gradient, moments, lines, shrink };
-        let is_finite = means.optimizer.update(means.kernel, step, block);
+        let penalty = means.regularizer.penalty();
+        let block = Block { of, parameters, gradient, penalty, moments, lines, shrink };
+        let moved = means.optimizer.update(means.kernel, step, block);
         self.transpose_block(means.kernel, panel, rows);
-        Stepped { penalty, is_finite }
+        moved
     }
 
     /// Moves one panel of biases: their gradient is the sum of the deltas over the samples, in their order.
@@ -359,7 +343,7 @@ impl Layer {
         panel: usize,
         deltas: &Matrix,
         gradient: &mut [Line],
-    ) -> bool {
+    ) -> Moved {
         let width = self.biases.width(panel);
         let gradient = &mut gradient[..width];
         gradient.fill(Line::ZERO);
@@ -367,7 +351,8 @@ impl Layer {
         let lines = self.biases.range(panel, 0..1);
         let parameters = &mut self.biases.lines_mut()[lines.clone()];
         let (of, moments) = (Parameters::Biases, &mut self.bias_moments);
-        let block = Block { of, parameters, gradient, moments, lines, shrink: 0.0 };
+        let penalty = Penalty::default();
+        let block = Block { of, parameters, gradient, penalty, moments, lines, shrink: 0.0 };
         means.optimizer.update(means.kernel, step, block)
     }
 }

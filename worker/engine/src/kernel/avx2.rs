@@ -93,6 +93,26 @@ impl Lanes for Avx2 {
             Avx2(_mm256_blendv_ps(no.0, yes.0, first), _mm256_blendv_ps(no.1, yes.1, second))
         }
     }
+    // With a blend the compiler makes two operations of each where one does.
+    #[inline(always)]
+    fn zero_unless_greater(self, other: Avx2, value: Avx2) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let first = _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, other.0);
+            let second = _mm256_cmp_ps::<_CMP_GT_OQ>(self.1, other.1);
+            Avx2(_mm256_and_ps(first, value.0), _mm256_and_ps(second, value.1))
+        }
+    }
+    #[inline(always)]
+    fn clean(self) -> Avx2 {
+        let (least, size) = (Avx2::splat(f32::MIN_POSITIVE), self.abs());
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let first = _mm256_cmp_ps::<_CMP_GT_OQ>(least.0, size.0);
+            let second = _mm256_cmp_ps::<_CMP_GT_OQ>(least.1, size.1);
+            Avx2(_mm256_andnot_ps(first, self.0), _mm256_andnot_ps(second, self.1))
+        }
+    }
     #[inline(always)]
     fn power_of_two(self) -> Avx2 {
         let shifted = self.add(Avx2::splat(12_582_912.0));

@@ -47,6 +47,11 @@ pub(crate) trait Lanes: Copy {
     fn abs(self) -> Self;
     /// Returns `yes` in the lanes where `self > other`, `no` elsewhere and where either is not a number.
     fn select_greater(self, other: Self, yes: Self, no: Self) -> Self;
+    /// Returns `value` in the lanes where `self > other`, +0 elsewhere and where either is not a number.
+    #[inline(always)]
+    fn zero_unless_greater(self, other: Self, value: Self) -> Self {
+        self.select_greater(other, value, Self::splat(0.0))
+    }
     /// Returns 2ⁿ for whole numbers n in −126 ..= 127; other lanes have no meaning, and the same none everywhere.
     fn power_of_two(self) -> Self;
     /// Splits positive normal numbers into (m, e) with x = m · 2ᵉ and √½ ≤ m < √2; other lanes have no meaning.

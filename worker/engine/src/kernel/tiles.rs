@@ -167,8 +167,8 @@ impl Task for SumPairs<'_> {
 fn sum_pair_lists<L: Lanes, const W: usize>(sums: &mut PairSums<'_>, line: usize) -> usize {
     let (width, start, table) = (sums.width, sums.rows[line..].as_ptr(), sums.lists.table);
     for (list, out) in sums.out.chunks_exact_mut(2 * width).enumerate() {
-        let (mut first, mut second): ([L; W], [L; W]) =
-            (load(&out[line..][..W]), load(&out[width + line..][..W]));
+        let mut first: [L; W] = load(&out[line..][..W]);
+        let mut second: [L; W] = load(&out[width + line..][..W]);
         for pair in sums.lists.pairs(list) {
             let values = pair.values();
             let values = [L::splat(table[values[0]]), L::splat(table[values[1]])];

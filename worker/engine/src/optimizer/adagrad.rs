@@ -1,6 +1,6 @@
 //! Gradients divided by the root of the sum of all their squares.
 
-use super::{Block, Optimizer, Rule, Step, apply, epsilon, learning_rate};
+use super::{Block, Moved, Optimizer, Rule, Step, apply, epsilon, learning_rate};
 use crate::catalog::{Family, number_between, setting};
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
@@ -50,7 +50,7 @@ impl Optimizer for Adagrad {
         Step::of_size(learning_rate)
     }
 
-    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved {
         let beginning = (self.initial + self.epsilon) as f32;
         apply(kernel, AllSquares { size: step.size, beginning }, block)
     }

@@ -1,6 +1,6 @@
 //! Adam.
 
-use super::{Block, Optimizer, Rule, Step, apply, epsilon, learning_rate};
+use super::{Block, Moved, Optimizer, Rule, Step, apply, epsilon, learning_rate};
 use crate::catalog::{Family, number_between, setting};
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
@@ -81,7 +81,7 @@ impl Optimizer for Adam {
         Step { reach: learning_rate * root, ..Step::of_size(learning_rate * root / first) }
     }
 
-    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved {
         apply(kernel, self.rule(step), block)
     }
 }
@@ -117,6 +117,7 @@ mod tests {
     use crate::matrix::Matrix;
     use crate::optimizer::Parameters;
     use crate::optimizer::tests::{GRADIENTS, moved};
+    use crate::regularizer::Penalty;
 
     const ADAM: Adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 
@@ -157,7 +158,8 @@ mod tests {
         gradient[0].0[9] = f32::INFINITY;
         let (of, lines) = (Parameters::Weights, 0..1);
         let (parameters, moments) = (&mut parameters, moments.as_mut_slice());
-        let block = Block { of, parameters, gradient: &gradient, moments, lines, shrink: 0.0 };
-        assert!(!ADAM.update(Kernel::detect(), Step::of_size(0.001), block));
+        let (gradient, penalty) = (&gradient, Penalty::default());
+        let block = Block { of, parameters, gradient, penalty, moments, lines, shrink: 0.0 };
+        assert!(!ADAM.update(Kernel::detect(), Step::of_size(0.001), block).is_finite);
     }
 }

@@ -1,7 +1,7 @@
 //! Adam with the largest gradient in the place of the root of the mean square.
 
 use super::adam::{self, Adam};
-use super::{Block, Optimizer, Rule, Step, apply};
+use super::{Block, Moved, Optimizer, Rule, Step, apply};
 use crate::catalog::Family;
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
@@ -40,7 +40,7 @@ impl Optimizer for Adamax {
         Step { reach: learning_rate, ..Step::of_size(learning_rate / (1.0 - powers[0])) }
     }
 
-    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved {
         let rule = Largest {
             size: step.size,
             towards_gradient: (1.0 - self.adam.beta1) as f32,

@@ -1,7 +1,7 @@
 //! Adam with decoupled weight decay: another thing than the L2 penalty, whose gradient Adam divides by its root.
 
 use super::adam::{self, Adam, Moments};
-use super::{Block, Optimizer, Parameters, Rule, Step, apply};
+use super::{Block, Moved, Optimizer, Parameters, Rule, Step, apply};
 use crate::catalog::{Family, number_between, setting};
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
@@ -52,7 +52,7 @@ impl Optimizer for AdamW {
         Step { more: [(learning_rate * self.decay) as f32, 0.0], ..self.adam.step(learning_rate, powers) }
     }
 
-    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved {
         let moments = self.adam.rule(step);
         match block.of {
             Parameters::Weights => apply(kernel, Decayed { moments, share: step.more[0] }, block),

@@ -12,6 +12,7 @@ use crate::catalog::{Family, number_between, setting};
 use crate::kernel::lanes::{Lanes, Line};
 use crate::kernel::{Kernel, Task};
 use crate::matrix::Matrix;
+use crate::regularizer::Penalty;
 use gridsweep_common::catalogue::Setting;
 use gridsweep_common::choice::Value;
 use std::fmt::Debug;
@@ -44,8 +45,8 @@ pub(crate) trait Optimizer: Debug + Send + Sync {
     /// Prepares one step: `powers` have this step counted in.
     fn step(&self, learning_rate: f64, powers: &[f64]) -> Step;
 
-    /// Moves one block of parameters and returns whether all are still finite.
-    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool;
+    /// Moves one block of parameters.
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved;
 }
 
 /// What is the same for all parameters of one step: computed in `f64` and rounded once.
@@ -81,8 +82,10 @@ pub(crate) struct Block<'a> {
     pub(crate) of: Parameters,
     /// Lines of the matrix.
     pub(crate) parameters: &'a mut [Line],
-    /// As many lines.
+    /// As many lines, without the penalty's part.
     pub(crate) gradient: &'a [Line],
+    /// What is added to the gradient.
+    pub(crate) penalty: Penalty,
     /// As many matrices as [`Optimizer::moments`] says.
     pub(crate) moments: &'a mut [Matrix],
     /// Which lines of the matrix these are.
@@ -91,8 +94,28 @@ pub(crate) struct Block<'a> {
     pub(crate) shrink: f32,
 }
 
+/// What moving parameters gave.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Moved {
+    /// The penalty before they moved.
+    pub(crate) penalty: f64,
+    /// Whether every parameter is finite after it.
+    pub(crate) is_finite: bool,
+}
+
+impl Moved {
+    /// Nothing yet.
+    pub(crate) const NOTHING: Moved = Moved { penalty: 0.0, is_finite: true };
+
+    /// Counts in what other parameters gave.
+    pub(crate) fn add(&mut self, other: Moved) {
+        self.penalty += other.penalty;
+        self.is_finite &= other.is_finite;
+    }
+}
+
 /// A rule for one parameter with `M` moments, written once for every instruction set.
-trait Rule<const M: usize> {
+pub(crate) trait Rule<const M: usize> {
     /// Returns the parameter and its moments after the step.
     fn next<L: Lanes>(&self, parameter: L, gradient: L, moments: [L; M]) -> (L, [L; M]);
 
@@ -122,49 +145,80 @@ impl<const M: usize, R: Rule<M>> Rule<M> for Shrunk<R> {
     }
 }
 
-/// Moves a block by a rule, cleans what is stored, and returns whether every parameter is finite.
+/// Adds the penalty's part to the gradient, moves a block by a rule, and cleans what is stored: one pass.
 ///
 /// # Panics
 /// Panics when the block has not `M` moments.
-fn apply<const M: usize>(kernel: Kernel, rule: impl Rule<M>, block: Block<'_>) -> bool {
-    let Block { parameters, gradient, moments, lines, shrink, .. } = block;
+pub(crate) fn apply<const M: usize>(kernel: Kernel, rule: impl Rule<M>, block: Block<'_>) -> Moved {
+    if block.shrink > 0.0 {
+        let shrink = block.shrink;
+        penalized(kernel, Shrunk { rule, shrink }, block)
+    } else {
+        penalized(kernel, rule, block)
+    }
+}
+
+/// Chooses code that has nothing in it of a penalty's part that is not there.
+fn penalized<const M: usize>(kernel: Kernel, rule: impl Rule<M>, block: Block<'_>) -> Moved {
+    let Block { parameters, gradient, penalty, moments, lines, .. } = block;
     let moments: &mut [Matrix; M] =
         moments.try_into().expect("the training keeps as many moments as the rule has");
     let moments = moments.each_mut().map(|moment| &mut moment.lines_mut()[lines.clone()]);
-    if shrink > 0.0 {
-        return kernel.run(Apply { rule: Shrunk { rule, shrink }, parameters, gradient, moments });
+    let (magnitudes, squares) = (penalty.magnitudes != 0.0, penalty.squares != 0.0);
+    let apply = Apply { rule, penalty, parameters, gradient, moments };
+    match (magnitudes, squares) {
+        (false, false) => kernel.run(Penalized::<_, false, false>(apply)),
+        (true, false) => kernel.run(Penalized::<_, true, false>(apply)),
+        (false, true) => kernel.run(Penalized::<_, false, true>(apply)),
+        (true, true) => kernel.run(Penalized::<_, true, true>(apply)),
     }
-    kernel.run(Apply { rule, parameters, gradient, moments })
 }
 
+/// A block that is moved by a rule.
 struct Apply<'a, R, const M: usize> {
     rule: R,
+    penalty: Penalty,
     parameters: &'a mut [Line],
     gradient: &'a [Line],
     moments: [&'a mut [Line]; M],
 }
 
-impl<const M: usize, R: Rule<M>> Task for Apply<'_, R, M> {
-    type Output = bool;
+/// A block whose penalty has a part for magnitudes, for squares, or both.
+struct Penalized<A, const MAGNITUDES: bool, const SQUARES: bool>(A);
+
+impl<const M: usize, R: Rule<M>, const MAGNITUDES: bool, const SQUARES: bool> Task
+    for Penalized<Apply<'_, R, M>, MAGNITUDES, SQUARES>
+{
+    type Output = Moved;
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> bool {
+    fn run<L: Lanes>(self) -> Moved {
+        let Apply { rule, penalty, parameters, gradient, mut moments } = self.0;
         // x − x is 0 for what is finite, not a number for all else, and stays so in a sum.
-        let mut not_finite = L::splat(0.0);
-        for (line, parameter) in self.parameters.iter_mut().enumerate() {
+        let [mut not_finite, mut magnitudes, mut squares] = [L::splat(0.0); 3];
+        for (line, parameter) in parameters.iter_mut().enumerate() {
             // A loop: in the closure of `from_fn` each operation would be a call.
-            let mut moments = [L::splat(0.0); M];
-            for (moment, lines) in moments.iter_mut().zip(&self.moments) {
+            let mut before = [L::splat(0.0); M];
+            for (moment, lines) in before.iter_mut().zip(&moments) {
                 *moment = L::load(&lines[line]);
             }
-            let (next, moments) = self.rule.next(L::load(parameter), L::load(&self.gradient[line]), moments);
+            let (weight, mut gradient) = (L::load(parameter), L::load(&gradient[line]));
+            if MAGNITUDES {
+                magnitudes = magnitudes.add(weight.abs());
+                gradient = penalty.add_slope(weight, gradient);
+            }
+            if SQUARES {
+                squares = squares.add(weight.mul(weight));
+                gradient = penalty.add_slope_of_square(weight, gradient);
+            }
+            let (next, after) = rule.next(weight, gradient, before);
             not_finite = not_finite.add(next.sub(next));
             next.clean().store(parameter);
-            for (m, moment) in moments.into_iter().enumerate() {
-                moment.clean().store(&mut self.moments[m][line]);
+            for (moment, lines) in after.into_iter().zip(&mut moments) {
+                moment.clean().store(&mut lines[line]);
             }
         }
-        not_finite.sum() == 0.0
+        Moved { penalty: penalty.of(magnitudes.sum(), squares.sum()), is_finite: not_finite.sum() == 0.0 }
     }
 }
 
@@ -231,8 +285,9 @@ mod tests {
             let step = optimizer.step(learning_rate, &powers);
             let shrink = (step.reach * coefficient) as f32;
             let (parameters, moments) = (&mut parameters, moments.as_mut_slice());
-            let block = Block { of, parameters, gradient, moments, lines: 0..1, shrink };
-            assert!(optimizer.update(Kernel::detect(), step, block));
+            let penalty = Penalty::default();
+            let block = Block { of, parameters, gradient, penalty, moments, lines: 0..1, shrink };
+            assert!(optimizer.update(Kernel::detect(), step, block).is_finite);
         }
         parameters[0].0[0]
     }
@@ -301,7 +356,7 @@ mod tests {
         fn step(&self, learning_rate: f64, powers: &[f64]) -> Step {
             self.0.step(learning_rate, powers)
         }
-        fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+        fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved {
             let adam = adam::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
             apply(kernel, Undivided(adam.rule(step)), block)
         }
@@ -318,9 +373,11 @@ mod tests {
         for start in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let (mut parameters, gradient) = ([Line([start; LANES])], &[Line::ZERO]);
             let (of, parameters, moments) = (Parameters::Weights, &mut parameters, &mut [][..]);
-            let block = Block { of, parameters, gradient, moments, lines: 0..1, shrink: f32::INFINITY };
+            let penalty = Penalty::default();
+            let shrink = f32::INFINITY;
+            let block = Block { of, parameters, gradient, penalty, moments, lines: 0..1, shrink };
             let sgd = crate::tests::recipe(&[("optimizer.kind", "sgd".into())]).optimizer;
-            assert!(!sgd.update(Kernel::detect(), Step::of_size(0.1), block), "{start}");
+            assert!(!sgd.update(Kernel::detect(), Step::of_size(0.1), block).is_finite, "{start}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Adam with Nesterov's momentum.
 
 use super::adam::{self, Adam};
-use super::{Block, Optimizer, Rule, Step, apply};
+use super::{Block, Moved, Optimizer, Rule, Step, apply};
 use crate::catalog::Family;
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
@@ -63,7 +63,7 @@ impl Optimizer for Nadam {
         }
     }
 
-    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved {
         let rule = Ahead {
             of_mean: step.size,
             of_gradient: step.more[0],

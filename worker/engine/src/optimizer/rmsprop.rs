@@ -1,6 +1,6 @@
 //! Gradients divided by the root of their mean square.
 
-use super::{Block, Optimizer, Rule, Step, apply, epsilon, learning_rate};
+use super::{Block, Moved, Optimizer, Rule, Step, apply, epsilon, learning_rate};
 use crate::catalog::{Family, number_between, setting};
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
@@ -47,7 +47,7 @@ impl Optimizer for RmsProp {
         Step::of_size(learning_rate)
     }
 
-    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved {
         let (towards_square, epsilon) = ((1.0 - self.rho) as f32, self.epsilon as f32);
         apply(kernel, MeanSquare { size: step.size, towards_square, epsilon }, block)
     }

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent, with momentum.
 
-use super::{Block, Optimizer, Rule, Step, apply, learning_rate};
+use super::{Block, Moved, Optimizer, Rule, Step, apply, learning_rate};
 use crate::catalog::{Family, number_between, setting};
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
@@ -58,7 +58,7 @@ impl Optimizer for Sgd {
         Step { reach: learning_rate / (1.0 - self.momentum), ..Step::of_size(learning_rate) }
     }
 
-    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
+    fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> Moved {
         let (size, momentum) = (step.size, self.momentum as f32);
         match (self.moments(), self.is_nesterov) {
             (0, _) => apply(kernel, Descent { size }, block),

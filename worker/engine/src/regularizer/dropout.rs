@@ -2,8 +2,6 @@
 
 use super::Regularizer;
 use crate::catalog::{Family, number_between, setting};
-use crate::kernel::Kernel;
-use crate::kernel::lanes::Line;
 use crate::recipe::RecipeError;
 use gridsweep_common::catalogue::Setting;
 use gridsweep_common::choice::{Number, Value};
@@ -42,10 +40,6 @@ struct Dropout {
 }
 
 impl Regularizer for Dropout {
-    fn penalize(&self, _: Kernel, _: &[Line], _: &mut [Line]) -> f64 {
-        0.0
-    }
-
     fn dropout_rate(&self) -> f64 {
         self.rate
     }

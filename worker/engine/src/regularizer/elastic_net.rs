@@ -1,11 +1,7 @@
 //! The penalties of the lasso and of ridge regression together.
 
-use super::l1::Magnitude;
-use super::l2::Square;
-use super::{Regularizer, dropout, sweep};
+use super::{Penalty, Regularizer, dropout};
 use crate::catalog::{Family, number_between, setting};
-use crate::kernel::Kernel;
-use crate::kernel::lanes::Line;
 use gridsweep_common::catalogue::Setting;
 use std::sync::Arc;
 
@@ -41,11 +37,8 @@ struct ElasticNet {
 }
 
 impl Regularizer for ElasticNet {
-    /// Goes over the block twice: with one coefficient 0 the bits are those of the other penalty alone.
-    fn penalize(&self, kernel: Kernel, weights: &[Line], gradient: &mut [Line]) -> f64 {
-        let magnitudes = sweep(kernel, Magnitude { slope: self.l1 as f32 }, weights, gradient);
-        let squares = sweep(kernel, Square { slope: (2.0 * self.l2) as f32 }, weights, gradient);
-        self.l1 * magnitudes + self.l2 * squares
+    fn penalty(&self) -> Penalty {
+        Penalty::in_gradient(self.l1, self.l2)
     }
 
     fn dropout_rate(&self) -> f64 {

@@ -1,9 +1,7 @@
 //! The lasso's penalty.
 
-use super::{Penalty, Regularizer, dropout, sweep};
+use super::{Penalty, Regularizer, dropout};
 use crate::catalog::{Family, number_between, setting};
-use crate::kernel::Kernel;
-use crate::kernel::lanes::{Lanes, Line};
 use gridsweep_common::catalogue::Setting;
 use std::sync::Arc;
 
@@ -32,31 +30,11 @@ struct L1 {
 }
 
 impl Regularizer for L1 {
-    fn penalize(&self, kernel: Kernel, weights: &[Line], gradient: &mut [Line]) -> f64 {
-        self.coefficient * sweep(kernel, Magnitude { slope: self.coefficient as f32 }, weights, gradient)
+    fn penalty(&self) -> Penalty {
+        Penalty::in_gradient(self.coefficient, 0.0)
     }
 
     fn dropout_rate(&self) -> f64 {
         self.dropout_rate
-    }
-}
-
-/// |w|
-pub(super) struct Magnitude {
-    /// The coefficient, rounded once.
-    pub(super) slope: f32,
-}
-
-impl Penalty for Magnitude {
-    #[inline(always)]
-    fn term<L: Lanes>(&self, weight: L) -> L {
-        weight.abs()
-    }
-
-    #[inline(always)]
-    fn add_slope<L: Lanes>(&self, weight: L, gradient: L) -> L {
-        let (zero, slope) = (L::splat(0.0), L::splat(self.slope));
-        let below = zero.select_greater(weight, gradient.sub(slope), gradient);
-        weight.select_greater(zero, gradient.add(slope), below)
     }
 }

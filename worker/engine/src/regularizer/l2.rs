@@ -1,9 +1,7 @@
 //! The ridge penalty.
 
-use super::{Penalty, Regularizer, dropout, l1, sweep};
+use super::{Penalty, Regularizer, dropout, l1};
 use crate::catalog::Family;
-use crate::kernel::Kernel;
-use crate::kernel::lanes::{Lanes, Line};
 use std::sync::Arc;
 
 /// c Σ w²
@@ -25,30 +23,11 @@ struct L2 {
 }
 
 impl Regularizer for L2 {
-    fn penalize(&self, kernel: Kernel, weights: &[Line], gradient: &mut [Line]) -> f64 {
-        let slope = (2.0 * self.coefficient) as f32;
-        self.coefficient * sweep(kernel, Square { slope }, weights, gradient)
+    fn penalty(&self) -> Penalty {
+        Penalty::in_gradient(0.0, self.coefficient)
     }
 
     fn dropout_rate(&self) -> f64 {
         self.dropout_rate
-    }
-}
-
-/// w²
-pub(super) struct Square {
-    /// 2c, rounded once.
-    pub(super) slope: f32,
-}
-
-impl Penalty for Square {
-    #[inline(always)]
-    fn term<L: Lanes>(&self, weight: L) -> L {
-        weight.mul(weight)
-    }
-
-    #[inline(always)]
-    fn add_slope<L: Lanes>(&self, weight: L, gradient: L) -> L {
-        L::splat(self.slope).fma(weight, gradient)
     }
 }

@@ -32,10 +32,6 @@ struct MaxNorm {
 }
 
 impl Regularizer for MaxNorm {
-    fn penalize(&self, _: Kernel, _: &[Line], _: &mut [Line]) -> f64 {
-        0.0
-    }
-
     fn dropout_rate(&self) -> f64 {
         self.dropout_rate
     }

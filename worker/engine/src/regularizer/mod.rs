@@ -9,8 +9,8 @@ mod none;
 mod proximal_l1;
 
 use crate::catalog::Family;
+use crate::kernel::Kernel;
 use crate::kernel::lanes::{Lanes, Line};
-use crate::kernel::{Kernel, Task};
 use std::fmt::Debug;
 
 /// Every regularizer, in the order in which people read them.
@@ -27,10 +27,10 @@ pub(crate) const ALL: &[Family<dyn Regularizer>] = &[
 
 /// A penalty on every weight matrix (the output's too, not on biases) and the share of hidden units that is dropped.
 pub(crate) trait Regularizer: Debug + Send + Sync {
-    /// Returns the penalty of a block of one weight matrix and adds its gradient to `gradient`.
-    ///
-    /// The sum inside a block is one of 16 lanes and a tree; the caller adds up blocks in `f64`, in their order.
-    fn penalize(&self, kernel: Kernel, weights: &[Line], gradient: &mut [Line]) -> f64;
+    /// Returns the penalty on weights.
+    fn penalty(&self) -> Penalty {
+        Penalty::default()
+    }
 
     /// Returns the share of the units of each hidden layer that is dropped in training: 0 ≤ share < 1.
     fn dropout_rate(&self) -> f64;
@@ -53,36 +53,43 @@ pub(crate) trait Regularizer: Debug + Send + Sync {
     }
 }
 
-/// A penalty of one weight, written once for every instruction set.
-trait Penalty {
-    /// Returns what is summed over all weights.
-    fn term<L: Lanes>(&self, weight: L) -> L;
-    /// Returns `gradient` and the penalty's own slope.
-    fn add_slope<L: Lanes>(&self, weight: L, gradient: L) -> L;
+/// A penalty a Σ|w| + b Σ w², and its part in the gradient. The optimizer adds it up while it moves the weights.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub(crate) struct Penalty {
+    /// a
+    pub(crate) magnitudes: f64,
+    /// b
+    pub(crate) squares: f64,
+    /// What is added to the gradient of a weight above 0, and taken from that of one below; rounded once.
+    pub(crate) slope: f32,
+    /// What times the weight is added to its gradient; rounded once.
+    pub(crate) slope_of_square: f32,
 }
 
-/// Adds the slopes of a penalty to the gradient of one block and returns the sum of its terms.
-fn sweep(kernel: Kernel, penalty: impl Penalty, weights: &[Line], gradient: &mut [Line]) -> f64 {
-    f64::from(kernel.run(Sweep { penalty, weights, gradient }))
-}
+impl Penalty {
+    /// a Σ|w| + b Σ w², all of it in the gradient: a sign(w) + 2 b w, with sign(0) = 0.
+    fn in_gradient(a: f64, b: f64) -> Penalty {
+        Penalty { magnitudes: a, squares: b, slope: a as f32, slope_of_square: (2.0 * b) as f32 }
+    }
 
-struct Sweep<'a, P> {
-    penalty: P,
-    weights: &'a [Line],
-    gradient: &'a mut [Line],
-}
-
-impl<P: Penalty> Task for Sweep<'_, P> {
-    type Output = f32;
-
+    /// Returns `gradient` and what the magnitudes add to it.
     #[inline(always)]
-    fn run<L: Lanes>(self) -> f32 {
-        let mut sum = L::splat(0.0);
-        for (weight, gradient) in self.weights.iter().zip(self.gradient) {
-            let weight = L::load(weight);
-            sum = sum.add(self.penalty.term(weight));
-            self.penalty.add_slope(weight, L::load(gradient)).store(gradient);
-        }
-        sum.sum()
+    pub(crate) fn add_slope<L: Lanes>(&self, weight: L, gradient: L) -> L {
+        let (zero, slope) = (L::splat(0.0), L::splat(self.slope));
+        let above = weight.zero_unless_greater(zero, slope);
+        gradient.add(above.sub(zero.zero_unless_greater(weight, slope)))
+    }
+
+    /// Returns `gradient` and what the squares add to it, after the magnitudes.
+    #[inline(always)]
+    pub(crate) fn add_slope_of_square<L: Lanes>(&self, weight: L, gradient: L) -> L {
+        L::splat(self.slope_of_square).fma(weight, gradient)
+    }
+
+    /// Returns the penalty of weights with these sums.
+    pub(crate) fn of(&self, magnitudes: f32, squares: f32) -> f64 {
+        // A sum may be infinite where its factor is 0.
+        let product = |factor: f64, sum: f32| if factor == 0.0 { 0.0 } else { factor * f64::from(sum) };
+        product(self.magnitudes, magnitudes) + product(self.squares, squares)
     }
 }

@@ -2,8 +2,6 @@
 
 use super::Regularizer;
 use crate::catalog::Family;
-use crate::kernel::Kernel;
-use crate::kernel::lanes::Line;
 use std::sync::Arc;
 
 /// No penalty, nothing dropped.
@@ -19,10 +17,6 @@ pub(super) const FAMILY: Family<dyn Regularizer> = Family {
 struct NoPenalty;
 
 impl Regularizer for NoPenalty {
-    fn penalize(&self, _: Kernel, _: &[Line], _: &mut [Line]) -> f64 {
-        0.0
-    }
-
     fn dropout_rate(&self) -> f64 {
         0.0
     }

@@ -16,10 +16,8 @@
 //! a weight rests at 0 exactly where |gradient| ≤ c, which is where the objective wants it. With the threshold r c for all
 //! weights it would rest where the *scaled* gradient is below c, at the minimum of no objective that could be reported.
 
-use super::{Penalty, Regularizer, dropout, l1, sweep};
+use super::{Penalty, Regularizer, dropout, l1};
 use crate::catalog::Family;
-use crate::kernel::Kernel;
-use crate::kernel::lanes::{Lanes, Line};
 use std::sync::Arc;
 
 /// c Σ|w|, with exact zeros
@@ -43,8 +41,8 @@ struct ProximalL1 {
 }
 
 impl Regularizer for ProximalL1 {
-    fn penalize(&self, kernel: Kernel, weights: &[Line], gradient: &mut [Line]) -> f64 {
-        self.coefficient * sweep(kernel, Magnitude, weights, gradient)
+    fn penalty(&self) -> Penalty {
+        Penalty { magnitudes: self.coefficient, ..Penalty::default() }
     }
 
     fn dropout_rate(&self) -> f64 {
@@ -53,20 +51,5 @@ impl Regularizer for ProximalL1 {
 
     fn shrinkage(&self) -> f64 {
         self.coefficient
-    }
-}
-
-/// |w|, of which the gradient knows nothing.
-struct Magnitude;
-
-impl Penalty for Magnitude {
-    #[inline(always)]
-    fn term<L: Lanes>(&self, weight: L) -> L {
-        weight.abs()
-    }
-
-    #[inline(always)]
-    fn add_slope<L: Lanes>(&self, _: L, gradient: L) -> L {
-        gradient
     }
 }

@@ -9,7 +9,7 @@ use crate::loss::Losses;
 use crate::mask::{Dropout, Place};
 use crate::matrix::Matrix;
 use crate::network::{Means, Network};
-use crate::optimizer::{Block, Optimizer, Step};
+use crate::optimizer::{Block, Moved, Optimizer, Rule, Step, apply};
 use crate::random::Key;
 use crate::workspace::Workspace;
 use crate::{Dataset, Recipe, math};
@@ -37,9 +37,20 @@ impl Optimizer for Recorder {
     fn step(&self, _: f64, _: &[f64]) -> Step {
         Step::of_size(0.0)
     }
-    fn update(&self, _: Kernel, _: Step, block: Block<'_>) -> bool {
-        block.moments[0].lines_mut()[block.lines].copy_from_slice(block.gradient);
-        true
+    fn update(&self, kernel: Kernel, _: Step, block: Block<'_>) -> Moved {
+        apply(kernel, Record, block)
+    }
+}
+
+/// What the recorder does.
+struct Record;
+
+impl Rule<1> for Record {
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, _: [L; 1]) -> (L, [L; 1]) {
+        (parameter, [gradient])
+    }
+    fn divisor<L: Lanes>(&self, _: [L; 1]) -> L {
+        L::splat(1.0)
     }
 }
 

@@ -81,7 +81,7 @@ proptest! {
         hidden in prop::collection::vec(prop::sample::select(vec![1.0, 7.0, 10.0, 13.0, 64.0, 97.0]), 0..4),
         batch_size in prop::sample::select(vec![1.0, 3.0, 127.0]),
         inputs in prop::sample::select(vec![1_usize, 15, 64, 113]),
-        classes in prop::sample::select(vec![2_usize, 10, 17]),
+        classes in prop::sample::select(vec![1_usize, 2, 10, 17]),
         density in prop::sample::select(vec![0.0, 0.2, 1.0]),
         standardize in prop::sample::select(vec![Standardize::None, Standardize::Columns]),
         samples in 20_usize..200,
@@ -92,5 +92,28 @@ proptest! {
             ("epochs", Value::from(1.0)),
         ];
         train_with_all(&settings, Synthetic { samples, inputs, classes, density, standardize });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The same with layers of a thousand units, in either place, and a batch that is all the data.
+    #[test]
+    fn kernels_agree_on_wide_layers(
+        before in prop::collection::vec(prop::sample::select(vec![1.0, 7.0, 97.0]), 0..2),
+        after in prop::collection::vec(prop::sample::select(vec![1.0, 10.0, 13.0, 1000.0]), 0..2),
+        batch_size in prop::sample::select(vec![1.0, 3.0, 127.0]),
+        inputs in prop::sample::select(vec![1_usize, 13, 97]),
+        classes in prop::sample::select(vec![1_usize, 2, 10]),
+        density in prop::sample::select(vec![0.2, 1.0]),
+        samples in 3_usize..12,
+    ) {
+        let settings = [
+            ("hidden", Value::from([before, vec![1000.0], after].concat())),
+            ("batch_size", Value::from(batch_size)),
+            ("epochs", Value::from(1.0)),
+        ];
+        train_with_all(&settings, Synthetic { samples, inputs, classes, density, standardize: Standardize::None });
     }
 }

@@ -7,6 +7,7 @@ mod inputs;
 mod kernels;
 mod phases;
 mod recipes;
+mod subnormals;
 mod trainings;
 mod trajectories;
 

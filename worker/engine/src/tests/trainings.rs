@@ -86,6 +86,17 @@ fn a_network_without_hidden_layers_is_softmax_regression() {
     assert_eq!(outcome.evaluation.expect("training succeeded").matrices.len(), 1);
 }
 
+/// Softmax over one class is 1 whatever the network says: there is no loss, and no gradient moves anything.
+#[test]
+fn one_class_is_known_from_the_start() {
+    let outcome = outcome(&[], Synthetic { classes: 1, ..Synthetic::SPARSE });
+    assert_eq!(outcome.summary().metric(Metric::TestAccuracy), Some(1.0));
+    assert!(
+        outcome.epochs.iter().all(|epoch| epoch.training_objective == 0.0 && epoch.validation_loss == 0.0)
+    );
+    assert_eq!(outcome.evaluation.expect("training succeeded").confusion, [[80]]);
+}
+
 /// Counts how often training asks, which it does once a step and once a pass of an evaluation.
 #[derive(Default)]
 struct Counter {

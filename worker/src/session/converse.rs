@@ -1,0 +1,374 @@
+//! One session: leases in, epochs and results out, heartbeats both ways.
+
+use super::{Client, HOUSEKEEPING, Lease, Worker, asked_to_stop};
+use crate::cache::FetchError;
+use crate::pool::{Job, SlotEvent, SlotWatch};
+use gridsweep_common::id::{Digest, Fence};
+use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
+use gridsweep_proto::{convert, v1};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tonic::{Code, Status, Streaming};
+use v1::from_worker::Message as From;
+use v1::to_worker::Message as To;
+
+/// How many epochs one message carries at most.
+const REPORTS_PER_MESSAGE_MAX: usize = 256;
+/// How long the stream may take no message before the connection counts as broken.
+const SAY_PATIENCE: Duration = Duration::from_secs(5);
+/// How many heartbeats may be without an answer and still be told apart.
+const BEATS_MAX: usize = 64;
+/// How long the coordinator may take to hear the end of a session.
+const HANG_UP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The two directions of a session that stands.
+pub(super) struct Line {
+    pub(super) client: Client,
+    pub(super) out: mpsc::Sender<v1::FromWorker>,
+    pub(super) inbound: Streaming<v1::ToWorker>,
+}
+
+/// How a session ended that did not break.
+pub(super) enum Parting {
+    /// The worker was asked to stop, by either side, and has.
+    Stopped,
+    /// An attempt does not end; the others were handed back.
+    Stuck,
+}
+
+impl Line {
+    async fn say(&self, message: From) -> Result<(), Status> {
+        let message = v1::FromWorker { message: Some(message) };
+        match tokio::time::timeout(SAY_PATIENCE, self.out.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Status::unavailable("the connection is gone")),
+            Err(_) => Err(Status::unavailable("the connection takes no more messages")),
+        }
+    }
+}
+
+/// Heartbeats on their way, with the moments at which they were sent.
+#[derive(Debug, Default)]
+struct Beats {
+    last: u64,
+    sent: VecDeque<(u64, Instant)>,
+}
+
+impl Beats {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.sent.truncate(BEATS_MAX - 1);
+        self.sent.push_front((self.last, Instant::now()));
+        self.last
+    }
+
+    /// Returns when the heartbeat of this number was sent, if it was.
+    fn answered(&mut self, number: u64) -> Option<Instant> {
+        let position = self.sent.iter().position(|(sent, _)| *sent == number)?;
+        let at = self.sent[position].1;
+        self.sent.truncate(position);
+        Some(at)
+    }
+}
+
+impl Worker {
+    /// Speaks until it is asked to stop; an error says that the connection broke.
+    pub(super) async fn converse(
+        &mut self,
+        line: &mut Line,
+        welcome: &v1::Welcome,
+        claimed: &[(Fence, Digest)],
+    ) -> Result<Parting, Status> {
+        self.take_up(line, welcome, claimed).await?;
+        let heartbeat = Duration::from_millis(u64::from(welcome.heartbeat_ms).max(10));
+        let mut heartbeat = tokio::time::interval(heartbeat);
+        let mut house = tokio::time::interval(HOUSEKEEPING);
+        let mut beats = Beats::default();
+        loop {
+            self.deliver(line).await?;
+            self.fill_slots(line).await?;
+            tokio::select! {
+                message = line.inbound.message() => match message?.and_then(|message| message.message) {
+                    Some(To::Drain(_)) => return self.wind_down(line).await,
+                    Some(To::Renewed(v1::Renewed { number })) => self.renew(beats.answered(number)),
+                    Some(message) => self.take(line, message).await?,
+                    None => return Err(Status::unavailable("the coordinator ended the session")),
+                },
+                event = self.events.recv() => {
+                    if let Some(stopped) = self.note(event) {
+                        line.say(released(vec![stopped], false)).await?;
+                    }
+                }
+                _ = heartbeat.tick() => line.say(self.heartbeat(beats.next())).await?,
+                _ = house.tick() => {
+                    self.keep_house();
+                    self.report(line).await?;
+                    if self.lease.is_some_and(|lease| lease.is_over()) {
+                        return Err(Status::unavailable("the coordinator does not answer heartbeats"));
+                    }
+                    if self.attempts.is_stuck() {
+                        self.wind_down(line).await?;
+                        return Ok(Parting::Stuck);
+                    }
+                }
+                () = asked_to_stop(&mut self.shutdown) => return self.wind_down(line).await,
+            }
+        }
+    }
+
+    /// Does what the answer to hello says about what was in hand.
+    async fn take_up(
+        &mut self,
+        line: &Line,
+        welcome: &v1::Welcome,
+        claimed: &[(Fence, Digest)],
+    ) -> Result<(), Status> {
+        let deliver = convert::fences(&welcome.deliver)?;
+        for (fence, _) in claimed.iter().filter(|(fence, _)| !deliver.contains(fence)) {
+            self.forget(*fence);
+        }
+        for fence in convert::fences(&welcome.kill)? {
+            self.attempts.revoke(fence, "another has it, or its result is there");
+        }
+        self.attempts.begin_session();
+        // What ended between hello and its answer is handed back: nobody would miss it until its lease ends.
+        let held = self.attempts.held();
+        let ended = convert::fences(&welcome.go_on)?.into_iter().filter(|fence| !held.contains(fence));
+        let ended: Vec<Fence> = ended.collect();
+        if !ended.is_empty() {
+            line.say(released(ended, false)).await?;
+        }
+        Ok(())
+    }
+
+    fn heartbeat(&self, number: u64) -> From {
+        let running = self.attempts.held().into_iter().map(Into::into).collect();
+        From::Heartbeat(v1::Heartbeat { running, number, progress: self.attempts.progress() })
+    }
+
+    /// Leases hold from the moment at which the heartbeat was sent that is answered now.
+    fn renew(&mut self, sent: Option<Instant>) {
+        if let (Some(lease), Some(from)) = (self.lease, sent) {
+            self.lease = Some(Lease { from, ..lease });
+        }
+    }
+
+    async fn take(&mut self, line: &Line, message: To) -> Result<(), Status> {
+        match message {
+            To::Lease(lease) => self.enqueue(&lease)?,
+            To::Acknowledged(acknowledged) => self.forget(fence(acknowledged.fence.as_ref())?),
+            To::Revoked(revoked) => {
+                self.attempts.revoke(fence(revoked.fence.as_ref())?, &revoked.reason);
+            }
+            To::Recalled(recalled) => {
+                let fence = fence(recalled.fence.as_ref())?;
+                if self.attempts.dequeue(fence) {
+                    line.say(released(vec![fence], false)).await?;
+                }
+            }
+            To::Quarantined(_) => {
+                tracing::error!(
+                    "trial after trial fails on this worker: it gets nothing more while there is another one"
+                );
+            }
+            To::Welcome(_) | To::Drain(_) | To::Renewed(_) => {}
+        }
+        Ok(())
+    }
+
+    fn enqueue(&mut self, lease: &v1::Lease) -> Result<(), Status> {
+        let fence = fence(lease.fence.as_ref())?;
+        match lease.trial.as_ref().map(convert::trial_spec) {
+            Some(Ok(spec)) if spec.id() == fence.trial => self.attempts.enqueue(fence, spec),
+            _ => {
+                let detail = "the trial does not read, or is not the one that its id names".to_owned();
+                self.keep_failure(fence, Failure { kind: FailureKind::Internal, detail });
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives free slots to what waits for them. Results come before: whoever begins next may end the process.
+    async fn fill_slots(&mut self, line: &Line) -> Result<(), Status> {
+        for started in self.starts.drain(..) {
+            line.say(From::Started(started)).await?;
+        }
+        while let Some((fence, spec, watch)) = self.attempts.begin_next() {
+            line.say(From::Started(v1::Started { fence: Some(fence.into()), epoch: 0, step: 0 })).await?;
+            self.launch(line.client.clone(), fence, spec, watch);
+        }
+        Ok(())
+    }
+
+    /// Fetches the data where it is not there yet, and hands the attempt to a slot; neither holds the session up.
+    fn launch(&self, client: Client, fence: Fence, spec: TrialSpec, watch: Arc<SlotWatch>) {
+        let (cache, pool, events) =
+            (Arc::clone(&self.cache), Arc::clone(&self.pool), self.events_sender.clone());
+        let launched = tokio::spawn(async move {
+            let data = cache.get(client, spec.data).await?;
+            pool.start(Job { fence, spec, data, watch });
+            Ok(())
+        });
+        tokio::spawn(async move {
+            let event = match launched.await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => fetch_failed(fence, &error),
+                Err(panic) => {
+                    let failure = Failure { kind: FailureKind::Panic, detail: panic.to_string() };
+                    SlotEvent::Failed { fence, failure }
+                }
+            };
+            // Nobody listens any more only when the worker ends.
+            let _ = events.send(event).await;
+        });
+    }
+
+    /// Takes note of what a slot says, and returns the attempt that was stopped. `None` cannot come, because the worker
+    /// holds a sender itself.
+    pub(super) fn note(&mut self, event: Option<SlotEvent>) -> Option<Fence> {
+        match event? {
+            SlotEvent::Resumed { fence, epoch, step } => {
+                self.starts.push(v1::Started { fence: Some(fence.into()), epoch, step });
+            }
+            SlotEvent::Epoch { fence, metrics } => {
+                self.reports
+                    .push(v1::EpochReport { fence: Some(fence.into()), metrics: Some((&metrics).into()) });
+            }
+            SlotEvent::Finished { fence, outcome } => {
+                self.attempts.leave_slot(fence);
+                let finished = v1::Finished { fence: Some(fence.into()), outcome: Some((&outcome).into()) };
+                self.attempts.keep(fence, From::Finished(finished), Some(outcome.digest()));
+            }
+            SlotEvent::Failed { fence, failure } => {
+                tracing::warn!(trial = %fence.trial, kind = failure.kind.name(), detail = failure.detail, "an attempt failed");
+                self.keep_failure(fence, failure);
+            }
+            SlotEvent::Stopped { fence } => {
+                self.attempts.leave_slot(fence);
+                return Some(fence);
+            }
+        }
+        None
+    }
+
+    /// What was said of this attempt is on disk: a result needs no checkpoint any more, and what failed starts over.
+    fn forget(&mut self, fence: Fence) {
+        if self.attempts.forget(fence) {
+            self.checkpoints.remove(fence.trial);
+        }
+    }
+
+    fn keep_failure(&mut self, fence: Fence, failure: Failure) {
+        self.attempts.leave_slot(fence);
+        let kind: v1::FailureKind = failure.kind.into();
+        let failed = v1::Failed { fence: Some(fence.into()), kind: kind.into(), detail: failure.detail };
+        self.attempts.keep(fence, From::Failed(failed), None);
+    }
+
+    /// Sends what was never sent in this session, and again what was not acknowledged in time.
+    async fn deliver(&mut self, line: &Line) -> Result<(), Status> {
+        for message in self.attempts.due() {
+            line.say(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn report(&mut self, line: &Line) -> Result<(), Status> {
+        while !self.reports.is_empty() {
+            let rest = self.reports.split_off(self.reports.len().min(REPORTS_PER_MESSAGE_MAX));
+            let reports = std::mem::replace(&mut self.reports, rest);
+            line.say(From::Epochs(v1::EpochReports { reports })).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands back what waits for a slot, stops what runs, hands its leases back once it has left its checkpoints, and waits
+    /// until every result is acknowledged; all of it within the grace.
+    async fn wind_down(&mut self, line: &mut Line) -> Result<Parting, Status> {
+        let deadline = tokio::time::Instant::now() + self.settings.grace;
+        let queued = self.attempts.dequeue_all();
+        line.say(released(queued, true)).await?;
+        self.attempts.stop_all();
+        while self.attempts.is_running() || self.attempts.is_waiting() {
+            self.deliver(line).await?;
+            tokio::select! {
+                message = line.inbound.message() => match message?.and_then(|message| message.message) {
+                    Some(To::Acknowledged(acknowledged)) => {
+                        self.forget(fence(acknowledged.fence.as_ref())?);
+                    }
+                    // Given before the coordinator heard that this worker leaves.
+                    Some(To::Lease(lease)) => {
+                        line.say(released(vec![fence(lease.fence.as_ref())?], true)).await?;
+                    }
+                    Some(_) => {}
+                    None => break,
+                },
+                event = self.events.recv() => {
+                    if let Some(stopped) = self.note(event) {
+                        line.say(released(vec![stopped], true)).await?;
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        self.attempts.spool(true);
+        self.hang_up(line).await;
+        Ok(Parting::Stopped)
+    }
+
+    /// Ends the stream and waits until the other side has read to its end.
+    async fn hang_up(&mut self, line: &mut Line) {
+        let (closed, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut line.out, closed));
+        let deadline = tokio::time::Instant::now() + HANG_UP_PATIENCE;
+        while let Ok(Ok(Some(_))) = tokio::time::timeout_at(deadline, line.inbound.message()).await {}
+    }
+}
+
+fn released(fences: Vec<Fence>, is_leaving: bool) -> From {
+    From::Released(v1::Released { fences: fences.into_iter().map(Into::into).collect(), is_leaving })
+}
+
+/// That the connection broke while data came is not the trial's failure: it is handed back.
+fn fetch_failed(fence: Fence, error: &FetchError) -> SlotEvent {
+    let is_broken = match error {
+        FetchError::Coordinator(status) => {
+            matches!(
+                status.code(),
+                Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded
+            )
+        }
+        FetchError::Wrong(_) | FetchError::Data(_) => false,
+    };
+    if is_broken {
+        return SlotEvent::Stopped { fence };
+    }
+    SlotEvent::Failed { fence, failure: Failure { kind: FailureKind::Io, detail: error.to_string() } }
+}
+
+fn fence(wire: Option<&v1::Fence>) -> Result<Fence, Status> {
+    convert::fence(wire).map_err(Status::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_holds_from_the_heartbeat_that_was_answered_and_not_from_a_later_one() {
+        let mut beats = Beats::default();
+        let first = beats.next();
+        let sent = beats.sent[0].1;
+        let second = beats.next();
+        assert_eq!(beats.answered(first), Some(sent));
+        assert_eq!(beats.answered(first), None, "an answer that comes twice says nothing new");
+        assert!(beats.answered(second).is_some());
+        assert_eq!(beats.answered(7), None, "nobody sent that one");
+        for _ in 0..2 * BEATS_MAX {
+            beats.next();
+        }
+        assert_eq!(beats.sent.len(), BEATS_MAX);
+    }
+}
