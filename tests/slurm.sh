@@ -115,12 +115,16 @@ is_node_idle() {
     sinfo --noheader --format=%T | grep -qx idle
 }
 
+# With TLS and tokens, as on a real cluster: pilots work with one token and look with another.
 start_coordinator() {
-    local address
-    address=127.0.0.1:$(free_port)
-    start "${binary}" serve --listen "${address}" --state "${folder}/coordinator"
-    export GRIDSWEEP_SERVER=${address} GRIDSWEEP_DATA=$PWD/sweeps/data
-    wait_for 20 "${binary}" status --server "${address}"
+    local tokens=${folder}/coordinator/tokens
+    export GRIDSWEEP_SERVER GRIDSWEEP_TLS_FINGERPRINT GRIDSWEEP_DATA=$PWD/sweeps/data
+    GRIDSWEEP_SERVER=127.0.0.1:$(free_port)
+    start "${binary}" serve --listen "${GRIDSWEEP_SERVER}" --state "${folder}/coordinator" --tls-self-signed --make-tokens
+    wait_for 20 grep -q '^serving at' "${folder}/daemons.log"
+    GRIDSWEEP_TLS_FINGERPRINT=$(grep -oE 'SHA256:[0-9a-f]{64}' "${folder}/daemons.log" | head -n 1)
+    export GRIDSWEEP_TOKEN_FILE=${tokens}/worker GRIDSWEEP_READ_TOKEN_FILE=${tokens}/read
+    as_submitter=(--server "${GRIDSWEEP_SERVER}" --token-file "${tokens}/submit")
 }
 
 # 20 trials of about 7 s on a core.
@@ -149,7 +153,7 @@ TOML
 
 # Slurm looks twice a minute and signals half a minute early: here 20 to 50 s after the start, with a limit of a minute.
 submit() {
-    "${binary}" submit "${folder}/sweep.toml" --server "${GRIDSWEEP_SERVER}"
+    "${binary}" submit "${folder}/sweep.toml" "${as_submitter[@]}"
     began=${SECONDS}
     export GRIDSWEEP_BINARY=${binary} GRIDSWEEP_PILOTS=${folder}/pilots GRIDSWEEP_POLL_SECONDS=4
     job=$(sbatch --parsable --array="1-${elements}" --cpus-per-task=1 --time=1 --signal=B:TERM@10 \
@@ -167,7 +171,7 @@ wait_until_ended() {
         sleep 2
     done
     echo "slurm: all pilots ended after $((SECONDS - began)) s"
-    "${binary}" status --server "${GRIDSWEEP_SERVER}"
+    "${binary}" status "${as_submitter[@]}"
 }
 
 # The fault fired: each pilot met its limit, drained, was started again by Slurm, and ended by itself.
@@ -186,7 +190,7 @@ check_pilots() {
 
 # A trial was interrupted by a drain and went on from its checkpoint.
 check_attempts() {
-    "${binary}" export pilots --what attempts --server "${GRIDSWEEP_SERVER}" >"${folder}/attempts.jsonl"
+    "${binary}" export pilots --what attempts "${as_submitter[@]}" >"${folder}/attempts.jsonl"
     python3 - "${folder}/attempts.jsonl" <<'PYTHON'
 import collections, json, sys
 attempts = [json.loads(line) for line in open(sys.argv[1])]
@@ -200,7 +204,7 @@ PYTHON
 }
 
 check_results() {
-    "${binary}" export pilots --what trials --server "${GRIDSWEEP_SERVER}" >"${folder}/pilots.jsonl"
+    "${binary}" export pilots --what trials "${as_submitter[@]}" >"${folder}/pilots.jsonl"
     "${binary}" run "${folder}/sweep.toml" --workers 1 --quiet --state "${folder}/alone" >"${folder}/alone.txt"
     "${binary}" export pilots --what trials --state "${folder}/alone" >"${folder}/alone.jsonl"
     local trials
@@ -213,7 +217,7 @@ check_results() {
 # Whoever cancels a pilot does not want it back.
 check_that_a_cancelled_pilot_stays_ended() {
     sed -e 's/^name = .*/name = "cancelled"/' -e 's/^seed = .*/seed = 7/' "${folder}/sweep.toml" >"${folder}/cancelled.toml"
-    "${binary}" submit "${folder}/cancelled.toml" --server "${GRIDSWEEP_SERVER}"
+    "${binary}" submit "${folder}/cancelled.toml" "${as_submitter[@]}"
     local cancelled log=${folder}/cancelled.log
     cancelled=$(sbatch --parsable --array=1 --cpus-per-task=1 --time=5 --output="${log}" "${pilots_script}")
     wait_for 30 grep -q 'starts, attempt 1' "${log}"
@@ -227,7 +231,7 @@ check_that_a_cancelled_pilot_stays_ended() {
 }
 
 is_running_a_trial() {
-    "${binary}" status cancelled --server "${GRIDSWEEP_SERVER}" --format json | grep -q '"state": "running"'
+    "${binary}" status cancelled "${as_submitter[@]}" --format json | grep -q '"state": "running"'
 }
 
 is_gone() {
