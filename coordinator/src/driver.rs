@@ -8,13 +8,13 @@
 //! then be ahead of the disk for good, and the next one reads what is there.
 
 use crate::core::{
-    self, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings, Snapshot,
-    SubmitReport,
+    self, Answer, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings,
+    Snapshot,
 };
 use crate::store::{Batch, Preview, Store, StoreError};
 use gridsweep_common::data::DataManifest;
 use gridsweep_common::frozen::OpenSweep;
-use gridsweep_common::id::{Digest, Fence, Term, TrialId, WorkerId};
+use gridsweep_common::id::{Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::EpochMetrics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,7 +46,11 @@ pub(crate) enum ToDriver {
     /// Epochs of running trials.
     Previews { worker: WorkerId, reports: Vec<(Fence, EpochMetrics)> },
     /// A sweep is submitted.
-    Submit { sweep: Arc<OpenSweep>, reply: oneshot::Sender<SubmitReport> },
+    Submit { sweep: Arc<OpenSweep>, priority: Option<i32>, reply: oneshot::Sender<Answer> },
+    /// A sweep is not wanted any more.
+    Cancel { sweep: SweepId, reply: oneshot::Sender<Answer> },
+    /// What failed of a sweep is to be tried again.
+    Retry { sweep: SweepId, reply: oneshot::Sender<Answer> },
     /// The process of a worker has ended. Had it anything to run?
     Died { name: String, reason: String, reply: oneshot::Sender<bool> },
     /// Which data set has this digest?
@@ -110,7 +114,7 @@ pub(crate) struct Driver {
     inbox: mpsc::Receiver<ToDriver>,
     standing: watch::Sender<Arc<Standing>>,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<Outbound>>,
-    tickets: BTreeMap<u64, oneshot::Sender<SubmitReport>>,
+    tickets: BTreeMap<u64, oneshot::Sender<Answer>>,
     previews: Vec<Preview>,
     /// Workers that did not read what they were sent: let go with the next batch.
     deaf: Vec<WorkerId>,
@@ -227,12 +231,11 @@ impl Driver {
                 Input::Died { name, reason }
             }
             ToDriver::Previews { worker, reports } => return self.keep_previews(worker, reports),
-            ToDriver::Submit { sweep, reply } => {
-                let ticket = self.next_ticket;
-                self.next_ticket += 1;
-                self.tickets.insert(ticket, reply);
-                Input::Submit { ticket, sweep }
+            ToDriver::Submit { sweep, priority, reply } => {
+                Input::Submit { ticket: self.ticket(reply), sweep, priority }
             }
+            ToDriver::Cancel { sweep, reply } => Input::Cancel { ticket: self.ticket(reply), sweep },
+            ToDriver::Retry { sweep, reply } => Input::Retry { ticket: self.ticket(reply), sweep },
             ToDriver::Describe { data, reply } => {
                 let manifest = self.core.sweeps().find(|(_, sweep)| sweep.data() == data);
                 let _ = reply.send(manifest.map(|(_, sweep)| sweep.frozen.data.clone()));
@@ -244,6 +247,14 @@ impl Driver {
         }
         let next = self.decide_and_apply(input);
         append(decision, next);
+    }
+
+    /// Remembers who waits for an answer.
+    fn ticket(&mut self, reply: oneshot::Sender<Answer>) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.tickets.insert(ticket, reply);
+        ticket
     }
 
     fn keep_previews(&mut self, worker: WorkerId, reports: Vec<(Fence, EpochMetrics)>) {
@@ -383,10 +394,10 @@ impl Driver {
                 self.outboxes.remove(&worker);
             }
             Effect::HangUp { worker } => drop(self.outboxes.remove(&worker)),
-            Effect::Reply { ticket, report } => {
+            Effect::Reply { ticket, answer } => {
                 if let Some(reply) = self.tickets.remove(&ticket) {
-                    // Whoever asked may be gone; the sweep is submitted all the same.
-                    let _ = reply.send(report);
+                    // Whoever asked may be gone; what was asked for is done all the same.
+                    let _ = reply.send(answer);
                 }
             }
         }
@@ -530,7 +541,7 @@ mod tests {
             let (driver, handle) = Driver::start(Box::new(store.clone()), settings()).unwrap();
             let driver = tokio::spawn(driver.run());
             let (reply, submitted) = oneshot::channel();
-            handle.inbox.send(ToDriver::Submit { sweep: sweep_of("a", trials), reply }).await.unwrap();
+            handle.inbox.send(ToDriver::Submit { sweep: sweep_of("a", trials), priority: None, reply }).await.unwrap();
             submitted.await.unwrap();
             let (sender, outbox) = mpsc::channel(OUTBOX_MESSAGES_MAX);
             let (joined, worker) = oneshot::channel();

@@ -111,7 +111,7 @@ fn commit(subject: &mut dyn Subject, events: Vec<Event>, records: Vec<Record>) {
 
 fn begin(subject: &mut dyn Subject) {
     assert_eq!(subject.store().begin_term().unwrap(), Term(1));
-    let submitted = Event::SweepSubmitted { sweep: SweepId(1), open: sweep_of("a", 3) };
+    let submitted = Event::SweepSubmitted { sweep: SweepId(1), open: sweep_of("a", 3), priority: 0 };
     commit(subject, vec![submitted, leased(1)], vec![]);
 }
 
@@ -145,7 +145,7 @@ fn what_is_loaded_tells_the_same_story() {
         let story: Vec<String> = events
             .iter()
             .map(|event| match event {
-                Event::SweepSubmitted { sweep, open } => format!("sweep {sweep} {}", open.sweep.name),
+                Event::SweepSubmitted { sweep, open, .. } => format!("sweep {sweep} {}", open.sweep.name),
                 Event::AttemptLeased { fence, .. } => format!("leased {}", fence.attempt),
                 Event::AttemptEnded { attempt, ending, .. } => format!("ended {attempt} {ending:?}"),
                 Event::TrialFinished { end, digest, .. } => {

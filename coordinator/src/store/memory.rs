@@ -34,15 +34,29 @@ struct MemoryTrial {
     failure: Option<Failure>,
     outcome: Option<Arc<Outcome>>,
     recorded_ms: Option<i64>,
+    /// What went wrong in attempts up to this one does not count.
+    reopened_after: Option<Attempt>,
 }
 
 impl MemoryStore {
     fn keep(&mut self, event: &Event, at_ms: i64) {
         match event {
-            Event::SweepSubmitted { sweep, open } => {
-                let (name, frozen) = (open.sweep.name.clone(), open.frozen.clone());
-                self.sweeps.insert(*sweep, StoredSweep { id: *sweep, name, frozen, submitted_ms: at_ms });
+            Event::SweepSubmitted { sweep, open, priority } => {
+                let stored = StoredSweep {
+                    id: *sweep,
+                    name: open.sweep.name.clone(),
+                    frozen: open.frozen.clone(),
+                    submitted_ms: at_ms,
+                    priority: *priority,
+                    is_cancelled: false,
+                };
+                self.sweeps.insert(*sweep, stored);
             }
+            Event::SweepPrioritized { sweep, priority } => {
+                self.with_sweep(*sweep, |sweep| sweep.priority = *priority);
+            }
+            Event::SweepCancelled { sweep } => self.with_sweep(*sweep, |sweep| sweep.is_cancelled = true),
+            Event::SweepReinstated { sweep } => self.with_sweep(*sweep, |sweep| sweep.is_cancelled = false),
             Event::AttemptLeased { fence, spec, worker_name, .. } => {
                 self.keep_lease(*fence, spec, worker_name, at_ms)
             }
@@ -74,6 +88,13 @@ impl MemoryStore {
                 }
                 self.keep_trial_end(*trial);
             }
+            Event::TrialCancelled { trial } => {
+                if let Some(trial) = self.trials.get_mut(trial) {
+                    (trial.end, trial.failure) = (Some(TrialEnd::Cancelled), None);
+                }
+                self.keep_trial_end(*trial);
+            }
+            Event::TrialReopened { trial } => self.keep_reopened(*trial),
             Event::ResultConflicted { .. } => self.conflicts.push(event.clone()),
             Event::SweepActivated { .. }
             | Event::CursorAdvanced { .. }
@@ -92,6 +113,19 @@ impl MemoryStore {
         }
     }
 
+    fn with_sweep(&mut self, sweep: SweepId, change: impl FnOnce(&mut StoredSweep)) {
+        if let Some(stored) = self.sweeps.get_mut(&sweep) {
+            change(stored);
+        }
+    }
+
+    fn keep_reopened(&mut self, id: TrialId) {
+        let Some(trial) = self.trials.get_mut(&id).filter(|trial| trial.digest.is_none()) else { return };
+        (trial.end, trial.failure) = (None, None);
+        trial.reopened_after = trial.attempts.keys().next_back().copied();
+        self.endings.retain(|_, ended| *ended != id);
+    }
+
     fn keep_trial_end(&mut self, trial: TrialId) {
         self.endings.retain(|_, ended| *ended != trial);
         self.endings_ever += 1;
@@ -107,6 +141,7 @@ impl MemoryStore {
             failure: None,
             outcome: None,
             recorded_ms: None,
+            reopened_after: None,
         });
         let attempt = StoredAttempt {
             attempt: fence.attempt,
@@ -147,14 +182,12 @@ impl MemoryStore {
             if let Some(ending) = ending {
                 events.push(Event::AttemptEnded { trial: id, attempt: *attempt, ending: ending.clone() });
             }
-        }
-        match (trial.end, trial.digest, &trial.failure) {
-            (Some(end), Some(digest), _) => events.push(Event::TrialFinished { trial: id, end, digest }),
-            (Some(end), None, Some(failure)) => {
-                events.push(super::rows::given_up(id, end, failure.clone()));
+            if trial.reopened_after == Some(*attempt) {
+                events.push(Event::TrialReopened { trial: id });
             }
-            _ => {}
         }
+        let end = trial.end.map(|end| super::rows::trial_end(id, end, trial.failure.clone(), trial.digest));
+        events.extend(end.transpose().expect("what the core decided is complete"));
         events
     }
 
@@ -173,7 +206,7 @@ impl Store for MemoryStore {
         let mut events = Vec::new();
         for sweep in self.sweeps.values() {
             let open = sweep.frozen.clone().open().expect("it was opened before it was stored");
-            events.push(Event::SweepSubmitted { sweep: sweep.id, open: Arc::new(open) });
+            events.extend(sweep.events(Arc::new(open)));
         }
         events.extend(self.trials.iter().flat_map(|(id, trial)| Self::events_of(*id, trial)));
         events.extend(self.conflicts.iter().cloned());

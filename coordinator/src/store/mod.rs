@@ -14,11 +14,12 @@ pub use memory::MemoryStore;
 pub use sqlite::{SqliteReader, SqliteStore};
 
 use crate::core::{Event, Record, TrialEnd};
-use gridsweep_common::frozen::FrozenSweep;
+use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
 use gridsweep_common::id::{Attempt, SweepId, Term, TrialId};
 use gridsweep_common::metric::{EpochMetrics, OutcomeSummary};
 use gridsweep_common::trial::{Failure, TrialSpec};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What goes into the store in one transaction.
 #[derive(Debug, Default)]
@@ -110,6 +111,19 @@ pub struct StoredSweep {
     pub frozen: FrozenSweep,
     /// When, in milliseconds since 1970.
     pub submitted_ms: i64,
+    /// Free slots go to the sweeps with the highest first.
+    pub priority: i32,
+    /// Whether it is not wanted any more.
+    pub is_cancelled: bool,
+}
+
+impl StoredSweep {
+    /// Returns the events that lead to this sweep, opened.
+    fn events(&self, open: Arc<OpenSweep>) -> impl Iterator<Item = Event> {
+        let sweep = self.id;
+        let submitted = Event::SweepSubmitted { sweep, open, priority: self.priority };
+        std::iter::once(submitted).chain(self.is_cancelled.then_some(Event::SweepCancelled { sweep }))
+    }
 }
 
 /// A trial that has ended.
@@ -149,7 +163,7 @@ pub struct StoredAttempt {
     pub term: Term,
     /// What its worker calls itself.
     pub worker: String,
-    /// `offered`: it waits for a slot; `running`, `finished`, `failed`, `lost`, `abandoned`, `released`, `returned` or `superseded`.
+    /// `offered`: it waits for a slot; `running`, `finished`, `failed`, `lost`, `abandoned`, `released`, `returned`, `superseded` or `revoked`.
     pub state: String,
     /// The kind of failure, where it failed.
     pub failure: Option<String>,
