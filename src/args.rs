@@ -27,6 +27,42 @@ pub(crate) struct Global {
     /// Print results and errors only
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// How logs are written to standard error
+    #[arg(long, global = true, value_enum, env = "GRIDSWEEP_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// How to be let in by a coordinator on another machine. A token itself is never an argument: everyone on the machine
+/// could see it.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct CredentialArgs {
+    /// The coordinator's certificate by its hash, as `gridsweep serve` prints it
+    #[arg(long, value_name = "SHA256:HASH", env = "GRIDSWEEP_TLS_FINGERPRINT", conflicts_with = "tls_ca")]
+    pub(crate) tls_fingerprint: Option<String>,
+    /// Certificates (PEM), one of which vouches for the coordinator's
+    #[arg(long, value_name = "FILE", env = "GRIDSWEEP_TLS_CA")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// A file that holds the token; or the environment's GRIDSWEEP_TOKEN is the token
+    #[arg(long, value_name = "FILE", env = "GRIDSWEEP_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// Where the sweeps are, where that is not the state folder.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ServerArgs {
+    /// Ask the coordinator that listens there, and leave the state folder alone
+    #[arg(long, value_name = "HOST:PORT", env = "GRIDSWEEP_SERVER")]
+    pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
 }
 
 #[derive(Subcommand, Debug)]
@@ -103,9 +139,28 @@ pub(crate) struct ServeArgs {
     /// How long a worker that is not heard of keeps its trials before others may have them for good
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::duration::parse)]
     pub(crate) lease: std::time::Duration,
-    /// Where to listen; this version serves the loopback interface only
+    /// Where to listen; an address that other machines reach needs TLS and tokens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7433")]
     pub(crate) listen: SocketAddr,
+    /// Speak TLS with a certificate that is made here and kept in the state folder
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub(crate) tls_self_signed: bool,
+    /// Speak TLS with this certificate (PEM, the whole chain)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A folder with the files `worker`, `submit` and `read`, one token a line [default: `tokens` in the state folder, if
+    /// it is there]
+    #[arg(long, value_name = "DIR", env = "GRIDSWEEP_TOKENS")]
+    pub(crate) tokens: Option<PathBuf>,
+    /// Make a token for each role that has none in the state folder
+    #[arg(long, conflicts_with = "tokens")]
+    pub(crate) make_tokens: bool,
+    /// Where to answer for health and metrics (HTTP; HTTPS where TLS is spoken)
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 #[derive(ClapArgs, Debug)]
@@ -113,6 +168,8 @@ pub(crate) struct WorkerArgs {
     /// Where the coordinator listens
     #[arg(long, value_name = "HOST:PORT", env = "GRIDSWEEP_SERVER", default_value = "127.0.0.1:7433")]
     pub(crate) connect: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
     /// Trials to run at once [default: the cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) threads: Option<u16>,
@@ -140,6 +197,8 @@ pub(crate) struct SubmitArgs {
     /// Where the coordinator listens
     #[arg(long, value_name = "HOST:PORT", env = "GRIDSWEEP_SERVER", default_value = "127.0.0.1:7433")]
     pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
     /// Wait until every trial has ended
     #[arg(long)]
     pub(crate) wait: bool,
@@ -152,6 +211,8 @@ pub(crate) struct StatusArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
     pub(crate) format: PlanFormat,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 #[derive(ClapArgs, Debug)]
@@ -163,6 +224,8 @@ pub(crate) struct TableArgs {
     /// How to print it
     #[arg(long, default_value = "table", value_parser = clap::builder::PossibleValuesParser::new(table_formats()))]
     pub(crate) format: String,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 fn table_formats() -> impl Iterator<Item = &'static str> {
@@ -179,6 +242,8 @@ pub(crate) struct ExportArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
     pub(crate) format: ExportFormat,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]

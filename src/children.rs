@@ -165,6 +165,11 @@ fn start(launch: &Launch, folder: &Path, number: usize) -> anyhow::Result<Child>
         .arg("--until-stdin-closes")
         .arg("--state")
         .arg(folder)
+        // Meant for coordinators elsewhere; the one in this process asks for nothing.
+        .env_remove("GRIDSWEEP_TOKEN")
+        .env_remove("GRIDSWEEP_TOKEN_FILE")
+        .env_remove("GRIDSWEEP_TLS_CA")
+        .env_remove("GRIDSWEEP_TLS_FINGERPRINT")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::from(log))

@@ -6,16 +6,15 @@ use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::Digest;
 use gridsweep_proto::v1::submit_reply::Reply;
 use gridsweep_proto::{BLOB_CHUNK_BYTES_MAX, MESSAGE_BYTES_MAX, v1};
+use gridsweep_worker::connect::{Link, Route};
 use gridsweep_worker::dataset;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status, Streaming};
 
-type SweepsClient = v1::sweeps_client::SweepsClient<Channel>;
+type SweepsClient = v1::sweeps_client::SweepsClient<Link>;
 
 /// A connection for people's commands.
 #[derive(Clone, Debug)]
@@ -25,29 +24,19 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects to `HOST:PORT`.
-    pub(crate) async fn connect(address: &str) -> Result<Client, CommandError> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|_| CommandError::usage(anyhow!("\"{address}\" is no address of the form HOST:PORT")))?;
-        let channel = endpoint.connect_timeout(Duration::from_secs(5)).tcp_nodelay(true).connect().await;
-        let channel = channel.map_err(|error| {
-            CommandError::infrastructure(anyhow!(
-                "no coordinator answers at {address}: {}",
-                innermost(&error)
-            ))
-            .hint("start one with `gridsweep serve`, or run the sweep on this machine with `gridsweep run`")
-        })?;
-        let sweeps = SweepsClient::new(channel)
+    /// Connects.
+    pub(crate) async fn connect(route: &Route) -> Result<Client, CommandError> {
+        let sweeps = SweepsClient::new(connect(route).await?)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        Ok(Client { sweeps, address: address.to_owned() })
+        Ok(Client { sweeps, address: route.to_string() })
     }
 
     /// Submits a sweep, and sends the coordinator what it lacks of the data.
     pub(crate) async fn submit(
         &mut self,
         open: &OpenSweep,
-        data: &[PathBuf; 4],
+        data: &[PathBuf],
     ) -> Result<v1::Submitted, CommandError> {
         let catalogue = serde_json::to_string(&open.frozen.catalogue).map_err(CommandError::unexpected)?;
         let request = v1::SubmitRequest {
@@ -80,7 +69,7 @@ impl Client {
     async fn send_missing(
         &mut self,
         open: &OpenSweep,
-        data: &[PathBuf; 4],
+        data: &[PathBuf],
         missing: &v1::MissingBlobs,
     ) -> Result<(), CommandError> {
         for (file, path) in open.frozen.data.files.iter().zip(data) {
@@ -126,26 +115,31 @@ impl Client {
     pub(crate) fn error(&self, status: &Status) -> CommandError {
         let error = anyhow!("the coordinator at {} says: {}", self.address, status.message());
         match status.code() {
+            Code::Unauthenticated | Code::PermissionDenied => CommandError::usage(error)
+                .hint("the coordinator's tokens are the files in its folder `tokens`"),
             Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound => CommandError::usage(error),
             _ => CommandError::infrastructure(error),
         }
     }
 }
 
-/// Returns the cause that a person can act on: "connection refused", behind three that repeat one another.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
+/// Makes the connection that every command speaks through.
+pub(crate) async fn connect(route: &Route) -> Result<Link, CommandError> {
+    route.connect().await.map_err(|status| {
+        let error = anyhow!("no coordinator answers at {route}: {}", status.message());
+        let error = CommandError::infrastructure(error);
+        if status.code() == Code::FailedPrecondition {
+            return error.hint("take the fingerprint that its `gridsweep serve` prints, or its certificate");
+        }
+        error.hint("start one with `gridsweep serve`, or run the sweep on this machine with `gridsweep run`")
+    })
 }
 
 /// Checks the data before it is sent: whoever has it already has checked it then.
-async fn verify(open: &OpenSweep, data: &[PathBuf; 4]) -> Result<(), CommandError> {
-    let (manifest, paths) = (open.frozen.data.clone(), data.clone());
+async fn verify(open: &OpenSweep, data: &[PathBuf]) -> Result<(), CommandError> {
+    let (manifest, paths) = (open.frozen.data.clone(), data.to_vec());
     let verified = tokio::task::spawn_blocking(move || dataset::verify(&manifest, &paths)).await;
-    let folder = data[0].parent().unwrap_or(Path::new(".")).display();
+    let folder = data.first().and_then(|path| path.parent()).unwrap_or(Path::new(".")).display();
     verified.map_err(CommandError::unexpected)?.map_err(|error| {
         CommandError::usage(error).hint(format!("the files are in {folder}; put the right ones there"))
     })

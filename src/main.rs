@@ -4,12 +4,16 @@ mod args;
 mod children;
 mod client;
 mod commands;
+mod data;
 mod duration;
 mod error;
 mod label;
 mod output;
+mod place;
 mod progress;
+mod remote;
 mod results;
+mod route;
 mod settings;
 mod sweep_file;
 mod view;
@@ -24,7 +28,7 @@ fn main() -> ExitCode {
     #[cfg(debug_assertions)]
     let _failpoints = fail::FailScenario::setup();
     let args = Args::parse();
-    output::start_logging();
+    output::start_logging(args.global.log_format);
     match commands::run(args) {
         Ok(ending) => ending.exit_code(),
         Err(error) => {

@@ -1,11 +1,12 @@
 //! What people see beside the results: errors, notes, logs. Everything here goes to standard error.
 
+use crate::args::LogFormat;
 use crate::error::CommandError;
 use console::style;
 use std::io::Write;
 
-/// Starts logging to standard error: warnings and what a worker does, or what `GRIDSWEEP_LOG` asks for; as JSON with `GRIDSWEEP_LOG_FORMAT=json`.
-pub(crate) fn start_logging() {
+/// Starts logging to standard error: warnings and what a worker does, or what `GRIDSWEEP_LOG` asks for.
+pub(crate) fn start_logging(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("GRIDSWEEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,gridsweep_worker=info"));
     let subscriber = tracing_subscriber::fmt()
@@ -13,10 +14,9 @@ pub(crate) fn start_logging() {
         .with_writer(std::io::stderr)
         // A log that cannot be written must not end what it speaks of.
         .log_internal_errors(false);
-    if std::env::var("GRIDSWEEP_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        subscriber.json().init();
-    } else {
-        subscriber.with_ansi(console::colors_enabled_stderr()).init();
+    match format {
+        LogFormat::Json => subscriber.json().init(),
+        LogFormat::Text => subscriber.with_ansi(console::colors_enabled_stderr()).init(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What was typed, resolved against the machine and the environment. Pure: a table of cases tests it.
 
 use crate::args::RunArgs;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What the environment says that matters here.
@@ -10,6 +11,8 @@ pub(crate) struct Environment {
     pub(crate) data: Option<PathBuf>,
     /// `GRIDSWEEP_KERNEL`: which kernel is to compute.
     pub(crate) kernel: Option<String>,
+    /// `GRIDSWEEP_TOKEN`: what opens a coordinator.
+    pub(crate) token: Option<Secret>,
     /// The cores that this process may use.
     pub(crate) cores: usize,
 }
@@ -21,8 +24,19 @@ impl Environment {
         Environment {
             data: text("GRIDSWEEP_DATA").map(PathBuf::from),
             kernel: text("GRIDSWEEP_KERNEL").map(|value| value.to_string_lossy().into_owned()),
+            token: text("GRIDSWEEP_TOKEN").map(|value| Secret(value.to_string_lossy().into_owned())),
             cores: gridsweep_worker::cores(),
         }
+    }
+}
+
+/// What must not be seen.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
     }
 }
 
@@ -76,6 +90,12 @@ mod tests {
         for (typed, cores, (workers, threads)) in cases {
             assert_eq!(crew_of(typed, cores), Crew { workers, threads }, "{typed:?} on {cores} cores");
         }
+    }
+
+    #[test]
+    fn what_the_environment_says_can_be_printed_without_its_token() {
+        let environment = Environment { token: Some(Secret("hush".to_owned())), ..Environment::default() };
+        assert!(!format!("{environment:?}").contains("hush"));
     }
 
     #[test]

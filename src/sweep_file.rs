@@ -1,16 +1,15 @@
 //! From the file that the user names to a sweep that can be submitted.
 
 use crate::args::SweepFileArgs;
+use crate::data::Data;
 use crate::error::CommandError;
-use crate::settings::{Environment, data_places};
+use crate::settings::Environment;
 use anyhow::anyhow;
 use gridsweep_common::catalogue::Catalogue;
-use gridsweep_common::data::{DataFile, DataFormat, DataManifest, ROLES};
+use gridsweep_common::data::DataManifest;
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
-use gridsweep_common::id::Digest;
 use gridsweep_common::spec::{self, Problem, Sweep};
 use gridsweep_engine::{NUMERICS, catalogue};
-use gridsweep_worker::dataset::{self, Source};
 use std::io::Read;
 use std::path::PathBuf;
 use toml_edit::{DocumentMut, InlineTable, Item, Key, TableLike, Value};
@@ -26,11 +25,11 @@ pub(crate) struct SweepFile {
     catalogue: Catalogue,
     /// What it says.
     pub(crate) sweep: Sweep,
-    /// The data set that it names.
-    pub(crate) source: &'static dyn Source,
+    /// The data that it names.
+    pub(crate) data: Data,
 }
 
-/// Reads a sweep file, applies `--set`, and checks all of it.
+/// Reads a sweep file, applies `--set`, and checks all of it, the files of its data too where it gives their paths.
 pub(crate) fn read(args: &SweepFileArgs) -> Result<SweepFile, CommandError> {
     let path = &args.file;
     let original = read_text(args)?;
@@ -39,12 +38,8 @@ pub(crate) fn read(args: &SweepFileArgs) -> Result<SweepFile, CommandError> {
     let name = path.display().to_string();
     let name = if args.set.is_empty() { name } else { format!("{name} with --set") };
     let sweep = spec::parse(&text, &catalogue).map_err(|problems| wrong(&problems, &name, &text))?;
-    let source = dataset::named(&sweep.data.dataset).ok_or_else(|| {
-        let known: Vec<_> = dataset::ALL.iter().map(|source| source.name()).collect();
-        CommandError::usage(anyhow!("{name}: there is no data set \"{}\"", sweep.data.dataset))
-            .hint(format!("known by name are: {}", known.join(", ")))
-    })?;
-    Ok(SweepFile { path: path.clone(), text, catalogue, sweep, source })
+    let data = Data::of(&sweep.data, path, &name)?;
+    Ok(SweepFile { path: path.clone(), text, catalogue, sweep, data })
 }
 
 fn read_text(args: &SweepFileArgs) -> Result<String, CommandError> {
@@ -141,26 +136,14 @@ impl SweepFile {
     pub(crate) fn freeze(
         &self,
         environment: &Environment,
-    ) -> Result<(OpenSweep, [PathBuf; 4]), CommandError> {
-        let places = data_places(&self.path, environment);
-        let data_error = |error: dataset::DataError| {
-            CommandError::usage(error)
-                .hint("put the files into one of these folders, or name theirs in GRIDSWEEP_DATA")
-        };
-        let paths = dataset::locate(self.source, &places).map_err(data_error)?;
-        let manifest = dataset::manifest(self.source, &paths).map_err(data_error)?;
+    ) -> Result<(OpenSweep, Vec<PathBuf>), CommandError> {
+        let (manifest, paths) = self.data.files(&self.path, environment)?;
         Ok((self.open_with(manifest), paths))
     }
 
     /// Freezes the sweep without its data's files: enough to tell its trials, not to run them.
     pub(crate) fn freeze_without_files(&self) -> OpenSweep {
-        let files = ROLES.into_iter().zip(self.source.files()).map(|(role, (_, content_sha256))| DataFile {
-            role,
-            content_sha256,
-            blob: Digest([0; 32]),
-            stored_bytes: 0,
-        });
-        self.open_with(DataManifest { format: DataFormat::Idx, files: files.collect() })
+        self.open_with(self.data.outline())
     }
 
     fn open_with(&self, data: DataManifest) -> OpenSweep {

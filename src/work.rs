@@ -2,7 +2,7 @@
 
 use gridsweep_common::choice::{Choices, Value};
 use gridsweep_common::frozen::OpenSweep;
-use gridsweep_worker::dataset::{Shape, Source};
+use gridsweep_worker::dataset::Shape;
 
 /// Counts the floating-point operations of training, as dense arithmetic would do them, at the most epochs.
 ///
@@ -15,8 +15,7 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    pub(crate) fn of(source: &dyn Source, validation_fraction: f64) -> Work {
-        let shape = source.shape();
+    pub(crate) fn of(shape: Shape, validation_fraction: f64) -> Work {
         Work { shape, training: shape.training as f64 * (1.0 - validation_fraction) }
     }
 
@@ -62,7 +61,7 @@ mod tests {
 
     #[test]
     fn operations_are_counted_as_dense_arithmetic_does_them() {
-        let work = Work::of(gridsweep_worker::dataset::named("mnist").unwrap(), 0.2);
+        let work = Work::of(gridsweep_worker::dataset::named("mnist").unwrap().shape(), 0.2);
         let choices: Choices = [
             ("hidden".to_owned(), Value::from(vec![128.0, 128.0, 64.0, 64.0, 64.0, 64.0])),
             ("epochs".to_owned(), Value::from(1.0)),

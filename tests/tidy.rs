@@ -83,12 +83,13 @@ const NAMES: [Names; 5] = [
             "src/",
             "coordinator/src/driver.rs",
             "coordinator/src/grpc/",
+            "coordinator/src/observe/",
             "worker/src/session",
             "worker/src/pool",
         ],
         names: &["Instant::now", "SystemTime::now"],
         tests_may: true,
-        instead: "clocks are read by the driver, grpc, session and pool alone: take the time as an argument",
+        instead: "clocks are read by the driver, grpc, observe, session and pool alone: take the time as an argument",
     },
     Names {
         under: &[""],
@@ -112,11 +113,12 @@ pub(crate) struct Register {
     pub(crate) must_exist: bool,
 }
 
-const REGISTERS: [Register; 7] = [
+const REGISTERS: [Register; 8] = [
     Register { folder: "worker/engine/src/activation", helpers: &[], must_exist: true },
     Register { folder: "worker/engine/src/regularizer", helpers: &[], must_exist: true },
     Register { folder: "worker/engine/src/optimizer", helpers: &[], must_exist: true },
-    Register { folder: "worker/src/dataset", helpers: &["idx"], must_exist: true },
+    Register { folder: "worker/engine/src/schedule", helpers: &[], must_exist: true },
+    Register { folder: "worker/src/dataset", helpers: &["csv", "files", "idx"], must_exist: true },
     Register { folder: "common/src/report", helpers: &[], must_exist: true },
     Register {
         folder: "common/src/search",

@@ -308,39 +308,47 @@ impl Driver {
         self.is_dirty |= !self.previews.is_empty();
         let previews = std::mem::take(&mut self.previews);
         let batch = Batch { term: self.term, events, records, previews, at_ms: wall_clock_ms() };
-        match self.unwritten.take() {
+        let has_batch = !batch.events.is_empty() || !batch.previews.is_empty();
+        let effects = match self.unwritten.take() {
             Some(unwritten) => self.commit_behind(unwritten, batch, effects).await?,
-            None if batch.events.is_empty() && batch.previews.is_empty() => self.perform_all(effects),
-            None => self.write(batch, effects).await?,
-        }
+            None if has_batch => self.write(batch, effects).await?,
+            None => effects,
+        };
+        // Before anyone is answered: whoever submits asks at once how the sweep stands.
         if std::mem::take(&mut self.is_dirty) {
             self.publish();
+        }
+        effects.into_iter().for_each(|effect| self.perform(effect));
+        if has_batch {
+            end_after_effects();
         }
         Ok(())
     }
 
     /// Lets a batch wait behind one that a full disk did not take. It grows by what still can happen to the leases that
-    /// were given: bounded by them. Previews are lost, which a preview may be.
+    /// were given: bounded by them. Previews are lost, which a preview may be. Returns what may be said now.
     async fn commit_behind(
         &mut self,
         mut unwritten: Unwritten,
         batch: Batch,
         effects: Vec<Effect>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Effect>, StoreError> {
         unwritten.batch.events.extend(batch.events);
         unwritten.batch.records.extend(batch.records);
-        unwritten.effects.extend(self.perform_at_once(effects));
+        let (mut now, later) = effects.into_iter().partition::<Vec<_>, _>(rests_on_nothing_stored);
+        unwritten.effects.extend(later);
         unwritten.effects.truncate(WITHHELD_MAX);
         if unwritten.tried.elapsed() < RETRY_EVERY {
             self.unwritten = Some(unwritten);
-            return Ok(());
+            return Ok(now);
         }
-        self.write(unwritten.batch, unwritten.effects).await
+        now.extend(self.write(unwritten.batch, unwritten.effects).await?);
+        Ok(now)
     }
 
-    /// Writes a batch, and then says what rests on it. On a thread of its own: an fsync may take long, and the runtime's
+    /// Writes a batch and returns what may be said then: all that rests on it, or what rests on nothing stored. On a thread of its own: an fsync may take long, and the runtime's
     /// threads serve the workers meanwhile.
-    async fn write(&mut self, mut batch: Batch, effects: Vec<Effect>) -> Result<(), StoreError> {
+    async fn write(&mut self, mut batch: Batch, effects: Vec<Effect>) -> Result<Vec<Effect>, StoreError> {
         let mut store = self.store.take().expect("the store is back after every write");
         let written = tokio::task::spawn_blocking(move || {
             end_before_commit();
@@ -357,9 +365,7 @@ impl Driver {
                     tracing::warn!("there is room for the store again: going on");
                     self.is_dirty = true;
                 }
-                self.perform_all(effects);
-                end_after_effects();
-                Ok(())
+                Ok(effects)
             }
             Err(error @ StoreError::Full { .. }) => {
                 if self.trouble.is_none() {
@@ -367,23 +373,12 @@ impl Driver {
                     self.is_dirty = true;
                 }
                 self.trouble = Some(error.to_string());
-                let effects = self.perform_at_once(effects);
+                let (now, effects) = effects.into_iter().partition(rests_on_nothing_stored);
                 self.unwritten = Some(Unwritten { batch, effects, tried: Instant::now() });
-                Ok(())
+                Ok(now)
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Does what rests on nothing stored and returns the rest.
-    fn perform_at_once(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
-        let (now, later) = effects.into_iter().partition(rests_on_nothing_stored);
-        self.perform_all(now);
-        later
-    }
-
-    fn perform_all(&mut self, effects: Vec<Effect>) {
-        effects.into_iter().for_each(|effect| self.perform(effect));
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -501,6 +496,7 @@ mod tests {
     use super::*;
     use crate::core::testing::{honest, offer, settings, sweep_of};
     use crate::store::MemoryStore;
+    use std::pin::Pin;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -603,6 +599,43 @@ mod tests {
         );
         let told = standing.wait_for(|standing| standing.trouble.is_none()).await.unwrap().clone();
         assert_eq!(told.snapshot.sweeps[0].ended.succeeded, 1);
+        scene.driver.abort();
+    }
+
+    /// Looks how many sweeps are shown at the moment at which an answer arrives.
+    struct Onlooker {
+        standing: watch::Receiver<Arc<Standing>>,
+        shown: Mutex<Option<usize>>,
+        woken: tokio::sync::Notify,
+    }
+
+    impl std::task::Wake for Onlooker {
+        fn wake(self: Arc<Self>) {
+            *self.shown.lock().unwrap() = Some(self.standing.borrow().snapshot.sweeps.len());
+            self.woken.notify_one();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_rests_on_is_shown_before_it_is_given() {
+        let scene = Scene::new(4).await;
+        let onlooker = Arc::new(Onlooker {
+            standing: scene.handle.standing(),
+            shown: Mutex::default(),
+            woken: tokio::sync::Notify::new(),
+        });
+        let (reply, mut submitted) = oneshot::channel();
+        let waker = std::task::Waker::from(Arc::clone(&onlooker));
+        let early = Pin::new(&mut submitted).poll(&mut std::task::Context::from_waker(&waker));
+        assert!(early.is_pending(), "nothing is submitted yet");
+        scene.handle.inbox.send(ToDriver::Submit { sweep: sweep_of("b", 1), reply }).await.unwrap();
+        onlooker.woken.notified().await;
+        assert_eq!(
+            onlooker.shown.lock().unwrap().take(),
+            Some(2),
+            "the second sweep is answered and not shown"
+        );
+        submitted.await.unwrap();
         scene.driver.abort();
     }
 

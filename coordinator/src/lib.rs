@@ -2,10 +2,13 @@
 
 pub mod blob;
 pub mod core;
+pub mod doors;
 mod driver;
 mod grpc;
+mod observe;
 mod server;
 pub mod store;
 
 pub use driver::{Handle, Standing};
-pub use server::{Coordinator, StartError, Timing};
+pub use grpc::OpenReader;
+pub use server::{Coordinator, StartError, Storage, Timing};

@@ -2,7 +2,9 @@
 
 use crate::v1;
 use gridsweep_common::choice::{Choices, Number, Value};
-use gridsweep_common::data::{DataFile, DataFormat, DataManifest, Pick, ROLES, Validation};
+use gridsweep_common::data::{
+    CsvFormat, DataFile, DataFormat, DataManifest, LabelColumn, Pick, Standardize, Validation,
+};
 use gridsweep_common::id::{Attempt, Digest, Fence, Term, TrialId};
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, HISTOGRAM_BINS, MatrixSummary, Outcome};
 use gridsweep_common::seed::SeedKey;
@@ -215,7 +217,8 @@ impl From<&Evaluation> for v1::Evaluation {
     }
 }
 
-fn evaluation(wire: &v1::Evaluation) -> Result<Evaluation, Malformed> {
+/// Reads what the last weights gave.
+pub fn evaluation(wire: &v1::Evaluation) -> Result<Evaluation, Malformed> {
     let classes = wire.classes as usize;
     if classes == 0 || classes.checked_mul(classes) != Some(wire.confusion.len()) {
         return Err(Malformed("a confusion that is not classes x classes"));
@@ -305,21 +308,62 @@ impl From<&DataManifest> for v1::DataManifest {
         v1::DataManifest {
             format: manifest.format.name().to_owned(),
             files: manifest.files.iter().map(file).collect(),
+            csv: match &manifest.format {
+                DataFormat::Idx => None,
+                DataFormat::Csv(csv) => Some(csv.into()),
+            },
+            standardize: match manifest.standardize {
+                Standardize::None => String::new(),
+                Standardize::Columns => Standardize::Columns.name().to_owned(),
+            },
         }
     }
 }
 
-/// Reads a manifest: a known format, and each role once in order.
-pub fn data_manifest(wire: &v1::DataManifest) -> Result<DataManifest, Malformed> {
-    if wire.format != DataFormat::Idx.name() {
-        return Err(Malformed("an unknown data format"));
+impl From<&CsvFormat> for v1::CsvFormat {
+    fn from(format: &CsvFormat) -> v1::CsvFormat {
+        let label = match &format.label {
+            LabelColumn::Name(name) => v1::csv_format::Label::Name(name.clone()),
+            LabelColumn::Number(number) => v1::csv_format::Label::Number(*number),
+        };
+        v1::CsvFormat { header: format.header, delimiter: format.delimiter.into(), label: Some(label) }
     }
-    if wire.files.len() != ROLES.len()
-        || wire.files.iter().zip(ROLES).any(|(file, role)| file.role != role.name())
+}
+
+fn data_format(wire: &v1::DataManifest) -> Result<DataFormat, Malformed> {
+    match (wire.format.as_str(), &wire.csv) {
+        ("idx", None) => Ok(DataFormat::Idx),
+        ("csv", Some(csv)) => csv_format(csv).map(DataFormat::Csv),
+        _ => Err(Malformed("an unknown data format")),
+    }
+}
+
+fn csv_format(wire: &v1::CsvFormat) -> Result<CsvFormat, Malformed> {
+    let delimiter = u8::try_from(wire.delimiter).ok().filter(|byte| CsvFormat::is_delimiter(*byte));
+    let label = match &wire.label {
+        Some(v1::csv_format::Label::Name(name)) => LabelColumn::Name(name.clone()),
+        Some(v1::csv_format::Label::Number(number)) => LabelColumn::Number(*number),
+        None => return Err(Malformed("a CSV file without a column of classes")),
+    };
+    let delimiter = delimiter.ok_or(Malformed("a CSV file whose fields nothing can part"))?;
+    Ok(CsvFormat { header: wire.header, delimiter, label })
+}
+
+/// Reads a manifest: a known format, and each of its roles once in order.
+pub fn data_manifest(wire: &v1::DataManifest) -> Result<DataManifest, Malformed> {
+    let format = data_format(wire)?;
+    let standardize = match wire.standardize.as_str() {
+        "" => Standardize::None,
+        "columns" => Standardize::Columns,
+        _ => return Err(Malformed("an unknown standardisation")),
+    };
+    let roles = format.roles();
+    if wire.files.len() != roles.len()
+        || wire.files.iter().zip(roles).any(|(file, role)| file.role != role.name())
     {
         return Err(Malformed("a data set whose files are not in the order of their roles"));
     }
-    let file = |(file, role): (&v1::DataFile, _)| {
+    let file = |(file, &role): (&v1::DataFile, _)| {
         Ok(DataFile {
             role,
             content_sha256: digest(&file.content_sha256)?,
@@ -327,8 +371,8 @@ pub fn data_manifest(wire: &v1::DataManifest) -> Result<DataManifest, Malformed>
             stored_bytes: file.stored_bytes,
         })
     };
-    let files = wire.files.iter().zip(ROLES).map(file).collect::<Result<_, Malformed>>()?;
-    Ok(DataManifest { format: DataFormat::Idx, files })
+    let files = wire.files.iter().zip(roles).map(file).collect::<Result<_, Malformed>>()?;
+    Ok(DataManifest { format, files, standardize })
 }
 
 #[cfg(test)]
@@ -423,6 +467,55 @@ mod tests {
             nested = Value::List(vec![nested]);
         }
         assert!(value(&(&nested).into(), VALUE_DEPTH_MAX).is_err());
+    }
+
+    #[test]
+    fn a_manifest_comes_back_as_it_was_sent() {
+        let idx = DataFormat::Idx;
+        let csv = |label| DataFormat::Csv(CsvFormat { header: true, delimiter: b';', label });
+        let [named, numbered] = [LabelColumn::Name("class".to_owned()), LabelColumn::Number(3)].map(csv);
+        for (format, standardize) in
+            [(idx, Standardize::Columns), (named, Standardize::None), (numbered, Standardize::Columns)]
+        {
+            let digest = Digest([7; 32]);
+            let file = |&role| DataFile { role, content_sha256: digest, blob: digest, stored_bytes: 9 };
+            let files = format.roles().iter().map(file).collect();
+            let manifest = DataManifest { format, files, standardize };
+            assert_eq!(data_manifest(&(&manifest).into()), Ok(manifest));
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_does_not_fit_together_is_refused() {
+        let good = v1::CsvFormat {
+            header: true,
+            delimiter: b','.into(),
+            label: Some(v1::csv_format::Label::Number(1)),
+        };
+        let file = |role: &str| v1::DataFile {
+            role: role.to_owned(),
+            content_sha256: vec![0; 32],
+            blob: vec![0; 32],
+            stored_bytes: 1,
+        };
+        let manifest = |format: &str, csv: Option<v1::CsvFormat>, standardize: &str| v1::DataManifest {
+            format: format.to_owned(),
+            files: ["train_table", "test_table"].map(file).to_vec(),
+            csv,
+            standardize: standardize.to_owned(),
+        };
+        assert!(data_manifest(&manifest("csv", Some(good.clone()), "columns")).is_ok());
+        for (format, csv, standardize) in [
+            ("csv", None, ""),
+            ("idx", Some(good.clone()), ""),
+            ("idx", None, ""),
+            ("csv", Some(good.clone()), "rows"),
+            ("csv", Some(v1::CsvFormat { delimiter: 300, ..good.clone() }), ""),
+            ("csv", Some(v1::CsvFormat { delimiter: 34, ..good.clone() }), ""),
+            ("csv", Some(v1::CsvFormat { label: None, ..good }), ""),
+        ] {
+            assert!(data_manifest(&manifest(format, csv, standardize)).is_err(), "{format}, {standardize}");
+        }
     }
 
     proptest::proptest! {

@@ -44,12 +44,25 @@ fn render(catalogue: &Catalogue) -> String {
     for source in dataset::ALL {
         let _ = writeln!(text, "  {}  {}", source.name(), source.description());
     }
+    text.push_str(DATA_BY_PATH);
     text.push_str("\nMetrics of `cells`\n  sparsity  one column a weight matrix: the share of |w| < 1e-4\n");
     for metric in metric::ALL {
         let _ = writeln!(text, "  {}", metric.name());
     }
     text
 }
+
+/// What `[data]` takes beside names.
+const DATA_BY_PATH: &str = "
+Data sets by path, relative to the sweep file, gzip or not
+  dataset = { format = \"idx\", training_inputs = PATH, training_labels = PATH, test_inputs = PATH, test_labels = PATH }
+    unsigned bytes; inputs of any number of dimensions are v / 255
+  dataset = { format = \"csv\", training = PATH, test = PATH, label = COLUMN }
+    label: the name of the column with the classes, or its number from 1; every other column is a number
+    header = true (the first line has the names) | false; delimiter = \",\" or another ASCII character
+    classes are in the order of the labels: of whole numbers if all are, else of their bytes; 2 to 256
+  standardize = \"columns\" in [data] gives each input mean 0 and deviation 1 over the training set; default \"none\"
+";
 
 fn describe(setting: &Setting) -> String {
     let mut parts = vec![setting.kind.describe()];

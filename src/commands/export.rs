@@ -3,10 +3,12 @@
 use crate::args::{ExportArgs, ExportFormat, Global, What};
 use crate::error::{CommandError, Ending};
 use crate::output::print_result;
+use crate::place::Place;
 use crate::results::{self, Results};
+use crate::settings::Environment;
 use gridsweep_common::id::{Digest, TrialId};
 use gridsweep_common::metric::{EpochMetrics, Metric};
-use gridsweep_coordinator::store::{Reader, SqliteReader, StoredAttempt, StoredTrial};
+use gridsweep_coordinator::store::{Reader, StoredAttempt, StoredTrial};
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -79,15 +81,20 @@ struct AttemptLine<'a> {
     ended_ms: Option<i64>,
 }
 
-pub(crate) fn export(args: &ExportArgs, global: &Global) -> Result<Ending, CommandError> {
+pub(crate) fn export(
+    args: &ExportArgs,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Ending, CommandError> {
     let ExportFormat::Jsonl = args.format;
-    let reader = SqliteReader::open(&global.state)?;
-    let open = results::open(results::find(&reader, &args.sweep)?)?;
+    let place = Place::open(&args.server, global, environment)?;
+    let reader = place.reader();
+    let open = results::open(results::find(reader, &args.sweep)?)?;
     let mut lines = Lines(String::new());
     match args.what {
-        What::Trials => trials(&results::load(&reader, open)?, &mut lines)?,
-        What::Epochs => epochs(&results::load(&reader, open)?, &reader, &mut lines)?,
-        What::Attempts => attempts(&open, &reader, &mut lines)?,
+        What::Trials => trials(&results::load(reader, open)?, &mut lines)?,
+        What::Epochs => epochs(&results::load(reader, open)?, reader, &mut lines)?,
+        What::Attempts => attempts(&open, reader, &mut lines)?,
     }
     lines.flush()?;
     Ok(Ending::Done)

@@ -27,9 +27,9 @@ pub(crate) fn run(args: Args) -> Result<Ending, CommandError> {
         Command::Serve(args) => block_on(serve::serve(&args, &global)),
         Command::Worker(args) => block_on(worker::worker(&args, &global, &environment)),
         Command::Submit(args) => block_on(submit::submit(&args, &global, &environment)),
-        Command::Status(args) => status::status(&args, &global),
-        Command::Table(args) => table::table(&args, &global),
-        Command::Export(args) => export::export(&args, &global),
+        Command::Status(args) => status::status(&args, &global, &environment),
+        Command::Table(args) => table::table(&args, &global, &environment),
+        Command::Export(args) => export::export(&args, &global, &environment),
         Command::Catalog(args) => catalog::catalog(&args),
     }
 }

@@ -9,6 +9,7 @@ use crate::work::{Work, flops};
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::search::Search;
 use gridsweep_coordinator::store::{SqliteReader, StoreError};
+use gridsweep_worker::dataset::Shape;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -17,6 +18,7 @@ use std::fmt::Write;
 struct Plan {
     schema: u32,
     name: String,
+    data: DataPlan,
     studies: Vec<StudyPlan>,
     /// Shared ones counted once.
     cells: u64,
@@ -29,6 +31,15 @@ struct Plan {
     flops: f64,
     /// How long the rest takes at most at the pace measured here, in seconds; null where nothing was measured yet.
     seconds_at_most: Option<f64>,
+}
+
+/// How much there is to learn from.
+#[derive(Serialize, Debug)]
+struct DataPlan {
+    /// The part held out for validation included.
+    training_samples: usize,
+    inputs: usize,
+    classes: usize,
 }
 
 #[derive(Serialize, Debug)]
@@ -65,9 +76,10 @@ pub(crate) fn plan(args: &PlanArgs, global: &Global) -> Result<Ending, CommandEr
 fn make(file: &SweepFile, open: &OpenSweep, global: &Global) -> Result<Plan, CommandError> {
     let sweep = &open.sweep;
     let grid = sweep.grid();
-    let work = Work::of(file.source, sweep.data.validation.fraction);
+    let work = Work::of(file.data.shape(), sweep.data.validation.fraction);
     let total = work.total(open);
     let done = done(open, &work, global)?;
+    let Shape { inputs, classes, training } = file.data.shape();
     let study = |(number, study): (usize, &gridsweep_common::spec::Study)| {
         let of = grid.study(number);
         let excluded = of.excluded().iter();
@@ -82,6 +94,7 @@ fn make(file: &SweepFile, open: &OpenSweep, global: &Global) -> Result<Plan, Com
     Ok(Plan {
         schema: 1,
         name: sweep.name.clone(),
+        data: DataPlan { training_samples: training, inputs, classes },
         studies: sweep.studies.iter().enumerate().map(study).collect(),
         cells: grid.cells(),
         replicates: grid.replicates(),
@@ -146,7 +159,9 @@ fn render(plan: &Plan) -> String {
     let mut text = String::new();
     let width = plan.studies.iter().map(|study| study.name.chars().count()).max().unwrap_or(0);
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{}", plan.name);
+    let DataPlan { training_samples, inputs, classes } = plan.data;
+    let (samples, inputs) = (counted(training_samples as u64, "sample"), counted(inputs as u64, "input"));
+    let _ = writeln!(text, "{}: {samples} of {inputs}, {classes} classes", plan.name);
     for study in &plan.studies {
         let axes = if study.axes.is_empty() { "one cell".to_owned() } else { study.axes.join(" × ") };
         let shared = if study.shared > 0 {

@@ -8,15 +8,17 @@ use crate::children::{Children, Launch};
 use crate::client::{Client, describe};
 use crate::error::{CommandError, Ending};
 use crate::output::{counted, note, print_result};
+use crate::route;
 use crate::settings::{self, Environment};
 use crate::sweep_file;
 use crate::view::View;
 use crate::work::Work;
 use anyhow::anyhow;
 use gridsweep_common::id::SweepId;
+use gridsweep_coordinator::doors::Doors;
 use gridsweep_coordinator::{Coordinator, Timing};
 use gridsweep_proto::v1;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tonic::Streaming;
 
@@ -33,8 +35,13 @@ pub(crate) async fn run(
     // The workers choose for themselves, and see the same environment: what they would refuse is refused now.
     worker::wanted_kernel(environment)?;
     let (open, data) = file.freeze(environment)?;
-    let coordinator =
-        serve::start(global, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Timing::default(), false).await?;
+    let coordinator = serve::start(
+        global,
+        Doors::of_this_machine((Ipv4Addr::LOCALHOST, 0).into()),
+        Timing::default(),
+        false,
+    )
+    .await?;
     let crew = settings::crew(args, environment);
     let launch = Launch {
         coordinator: coordinator.address,
@@ -43,11 +50,11 @@ pub(crate) async fn run(
         crew,
         checkpoint_every: args.checkpoint_every,
     };
-    let mut client = Client::connect(&coordinator.address.to_string()).await?;
+    let mut client = Client::connect(&route::of_this_machine(&coordinator.address.to_string())?).await?;
     let submitted = client.submit(&open, &data).await?;
     note(global.quiet, &describe(&open.sweep.name, &submitted));
     let watch = client.watch(submitted.sweep).await?;
-    let work = Work::of(file.source, open.sweep.data.validation.fraction);
+    let work = Work::of(file.data.shape(), open.sweep.data.validation.fraction);
     let mut view = View::new(global, SweepId(submitted.sweep), open, work)?;
     if view.ended() > 0 {
         note(

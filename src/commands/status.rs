@@ -1,11 +1,14 @@
-//! `gridsweep status`: how sweeps stand, read from the state folder, whether or not a coordinator writes to it.
+//! `gridsweep status`: how sweeps stand, read from the state folder, whether or not a coordinator writes to it, or through
+//! a coordinator, which knows why nothing runs.
 
 use crate::args::{Global, PlanFormat, StatusArgs};
 use crate::error::{CommandError, Ending};
 use crate::output::{counted, grouped, print_result};
+use crate::place::Place;
 use crate::results::{self, Results};
+use crate::settings::Environment;
 use gridsweep_coordinator::core::Counts;
-use gridsweep_coordinator::store::{Reader, RunningAttempt, SqliteReader, SqliteStore, StoredSweep};
+use gridsweep_coordinator::store::{RunningAttempt, StoredSweep};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -15,6 +18,8 @@ struct SweepStatus {
     name: String,
     /// `ended`, `running`, `waiting`: a coordinator is at work, and no trial of it runs, or `stopped`: there is none.
     state: &'static str,
+    /// Why no trial of it runs, where a coordinator was asked and none does.
+    waits_because: Option<String>,
     cells: u64,
     trials: u64,
     succeeded: u64,
@@ -41,17 +46,25 @@ struct RunningStatus {
     validation_loss: Option<f64>,
 }
 
-pub(crate) fn status(args: &StatusArgs, global: &Global) -> Result<Ending, CommandError> {
-    let reader = SqliteReader::open(&global.state)?;
+pub(crate) fn status(
+    args: &StatusArgs,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Ending, CommandError> {
+    let place = Place::open(&args.server, global, environment)?;
     let sweeps = match &args.sweep {
-        Some(selector) => vec![results::find(&reader, selector)?],
-        None => reader.sweeps()?,
+        Some(selector) => vec![results::find(place.reader(), selector)?],
+        None => place.reader().sweeps()?,
     };
-    let is_served = SqliteStore::is_in_use(&global.state);
-    let running = if is_served { reader.running()? } else { Vec::new() };
+    let running = if place.is_served() { place.reader().running()? } else { Vec::new() };
+    let standing = place.standing()?.unwrap_or_default();
     let mut statuses = Vec::new();
     for sweep in sweeps {
-        statuses.push(status_of(&reader, sweep, is_served, &running)?);
+        let waits =
+            standing.sweeps.iter().find(|of| of.sweep == sweep.id.0).map(|of| of.waits_because.clone());
+        let mut status = status_of(&place, sweep, &running)?;
+        status.waits_because = waits.filter(|why| status.state == "waiting" && !why.is_empty());
+        statuses.push(status);
     }
     let text = match args.format {
         PlanFormat::Table if statuses.is_empty() => "no sweeps yet\n".to_owned(),
@@ -63,13 +76,12 @@ pub(crate) fn status(args: &StatusArgs, global: &Global) -> Result<Ending, Comma
 }
 
 fn status_of(
-    reader: &dyn Reader,
+    place: &Place,
     stored: StoredSweep,
-    is_served: bool,
     running: &[RunningAttempt],
 ) -> Result<SweepStatus, CommandError> {
     use gridsweep_common::search::Search;
-    let results = results::load(reader, results::open(stored)?)?;
+    let results = results::load(place.reader(), results::open(stored)?)?;
     let Counts { succeeded, diverged, failed, cancelled, quarantined } = results.counts();
     let failures = results.first_failures();
     let (sweep, trials) = (&results.open.sweep, results.open.trials());
@@ -78,6 +90,7 @@ fn status_of(
         .filter(|attempt| results.open.index_of(&attempt.spec).is_some())
         .map(|attempt| running_status(&results, attempt))
         .collect();
+    let is_served = place.is_served();
     let state = match results.counts().total() == trials {
         true => "ended",
         false if is_served && !running.is_empty() => "running",
@@ -88,6 +101,7 @@ fn status_of(
         schema: 1,
         name: sweep.name.clone(),
         state,
+        waits_because: None,
         cells: sweep.grid().cells(),
         trials,
         succeeded,
@@ -98,7 +112,7 @@ fn status_of(
         running,
         failure_lines: failures.iter().map(|(end, failure)| format!("{end}: {failure}")).collect(),
         failures: failures.into_iter().map(|(_, failure)| failure).collect(),
-        conflicts: reader.conflicts()?,
+        conflicts: place.reader().conflicts()?,
     })
 }
 
@@ -118,6 +132,7 @@ fn render(status: &SweepStatus) -> String {
     let mut text = String::new();
     let ended = status.succeeded + status.diverged + status.failed + status.cancelled + status.quarantined;
     let why = match status.state {
+        "waiting" if status.waits_because.is_some() => "",
         "stopped" => ": no coordinator holds this state; run the sweep again to go on",
         "waiting" => {
             ": none of its trials runs now; it goes on with a free slot, or, where `run` is at work on another sweep, when it is run again"
@@ -125,7 +140,8 @@ fn render(status: &SweepStatus) -> String {
         _ => "",
     };
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{}: {}{why}", status.name, status.state);
+    let because = status.waits_because.as_ref().map_or(String::new(), |because| format!(": {because}"));
+    let _ = writeln!(text, "{}: {}{why}{because}", status.name, status.state);
     let mut counts = vec![format!("{}/{} ended", grouped(ended), counted(status.trials, "trial"))];
     let by_state = [
         (status.succeeded, "succeeded"),

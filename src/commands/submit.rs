@@ -5,6 +5,7 @@ use crate::client::{Client, describe};
 use crate::error::{CommandError, Ending};
 use crate::output::{note, print_result};
 use crate::progress::{Glance, Progress, last_words};
+use crate::route::route;
 use crate::settings::Environment;
 use crate::sweep_file;
 use gridsweep_coordinator::core::Counts;
@@ -18,7 +19,8 @@ pub(crate) async fn submit(
 ) -> Result<Ending, CommandError> {
     let file = sweep_file::read(&args.sweep)?;
     let (open, data) = file.freeze(environment)?;
-    let mut client = Client::connect(&args.server).await?;
+    let route = route(&args.server, &args.credentials, environment)?;
+    let mut client = Client::connect(&route).await?;
     let submitted = client.submit(&open, &data).await?;
     note(global.quiet, &describe(&open.sweep.name, &submitted));
     print_result(&format!("{}\n", submitted.sweep))?;

@@ -3,14 +3,20 @@
 use crate::args::{Global, TableArgs};
 use crate::error::{CommandError, Ending};
 use crate::output::print_result;
+use crate::place::Place;
 use crate::results;
+use crate::settings::Environment;
 use anyhow::anyhow;
 use gridsweep_common::report;
-use gridsweep_coordinator::store::SqliteReader;
 
-pub(crate) fn table(args: &TableArgs, global: &Global) -> Result<Ending, CommandError> {
-    let reader = SqliteReader::open(&global.state)?;
-    let open = results::open(results::find(&reader, &args.sweep)?)?;
+pub(crate) fn table(
+    args: &TableArgs,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Ending, CommandError> {
+    let place = Place::open(&args.server, global, environment)?;
+    let reader = place.reader();
+    let open = results::open(results::find(reader, &args.sweep)?)?;
     let studies = match &args.study {
         None => (0..open.sweep.studies.len()).collect(),
         Some(name) => {
@@ -21,7 +27,7 @@ pub(crate) fn table(args: &TableArgs, global: &Global) -> Result<Ending, Command
             })?]
         }
     };
-    let results = results::load(&reader, open)?;
+    let results = results::load(reader, open)?;
     let text = if args.format == "table" {
         results.render_for_terminal(&studies)
     } else {

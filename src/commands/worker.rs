@@ -2,6 +2,7 @@
 
 use crate::args::{Global, WorkerArgs};
 use crate::error::{CommandError, Ending};
+use crate::route::route;
 use crate::settings::Environment;
 use gridsweep_engine::{Kernel, self_test};
 use gridsweep_worker::{Settings, WorkerError};
@@ -19,7 +20,7 @@ pub(crate) async fn worker(
     let kernel = kernel(environment)?;
     let (state, _claim) = state_folder(&global.state, args.until_stdin_closes)?;
     let settings = Settings {
-        connect: args.connect.clone(),
+        connect: route(&args.connect, &args.credentials, environment)?,
         slots: args.threads.map_or(environment.cores, usize::from),
         checkpoints: args.checkpoints.clone().unwrap_or_else(|| state.join("checkpoints")),
         checkpoint_every: args.checkpoint_every,
@@ -45,7 +46,6 @@ pub(crate) async fn worker(
         WorkerError::Refused { .. } | WorkerError::Threads { .. } | WorkerError::Stuck => {
             CommandError::infrastructure(error)
         }
-        WorkerError::Address(_) => CommandError::usage(error),
     })?;
     Ok(Ending::Done)
 }

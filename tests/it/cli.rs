@@ -1,16 +1,6 @@
 //! Bad input gets a clear error and the documented exit code.
 
-use crate::support::{Place, SWEEP, gridsweep, output, stdout};
-
-fn fails(place: &Place, arguments: &[&str], code: i32, says: &[&str]) {
-    let output = output(gridsweep(&place.path("state")).args(arguments));
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-    for words in says {
-        assert!(text.contains(words), "{arguments:?} does not say \"{words}\": {text}");
-    }
-    assert!(!text.contains("panicked"), "{text}");
-}
+use crate::support::{Place, SWEEP, fails, gridsweep, output, stdout};
 
 #[test]
 fn a_misspelt_key_is_shown_with_its_place_and_the_right_one() {

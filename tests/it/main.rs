@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod cli;
+mod data;
 mod disk_full;
+mod doors;
 mod end_to_end;
+mod flood;
 mod kernels;
 mod recovery;
 mod resume;

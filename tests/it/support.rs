@@ -57,8 +57,11 @@ impl Place {
 pub(crate) fn gridsweep(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gridsweep"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("GRIDSWEEP_STATE", state);
-    for name in ["GRIDSWEEP_KERNEL", "GRIDSWEEP_DATA", "GRIDSWEEP_LOG", "GRIDSWEEP_SERVER"] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        // The rest are the settings of whoever runs the tests.
+        if name.to_string_lossy().starts_with("GRIDSWEEP_") && name != "GRIDSWEEP_STATE" {
+            command.env_remove(name);
+        }
     }
     command
 }
@@ -73,6 +76,17 @@ pub(crate) fn stdout(command: &mut Command) -> String {
     let output = output(command);
     assert!(output.status.success(), "{command:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command that must fail with this exit code and say these words.
+pub(crate) fn fails(place: &Place, arguments: &[&str], code: i32, says: &[&str]) {
+    let output = output(gridsweep(&place.path("state")).args(arguments));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    for words in says {
+        assert!(text.contains(words), "{arguments:?} does not say \"{words}\": {text}");
+    }
+    assert!(!text.contains("panicked"), "{text}");
 }
 
 /// What two runs of a sweep must have in common, to the byte.

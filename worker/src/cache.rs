@@ -1,6 +1,7 @@
 //! Data sets fetched from the coordinator: on disk by digest, in memory while a trial may need them.
 
-use crate::dataset::{self, DataError};
+use crate::connect::Link;
+use crate::dataset::{self, DataError, STORED_BYTES_MAX};
 use gridsweep_common::data::{DataFile, DataManifest};
 use gridsweep_common::id::Digest;
 use gridsweep_engine::Dataset;
@@ -9,12 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell};
-use tonic::transport::Channel;
 
-type Client = v1::workers_client::WorkersClient<Channel>;
-
-/// The largest file of a data set that a worker takes, in bytes as stored.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+type Client = v1::workers_client::WorkersClient<Link>;
 
 /// The data sets of one worker process, each loaded once and shared by its slots.
 #[derive(Debug)]
@@ -85,7 +82,7 @@ async fn decode(manifest: DataManifest, files: Vec<Vec<u8>>) -> Result<Arc<Datas
 }
 
 async fn fetch(client: &mut Client, file: &DataFile) -> Result<Vec<u8>, FetchError> {
-    if file.stored_bytes > FILE_BYTES_MAX {
+    if file.stored_bytes > STORED_BYTES_MAX {
         return Err(FetchError::Wrong(format!("a data file of {} bytes is too large", file.stored_bytes)));
     }
     let request = v1::FetchBlobRequest { digest: file.blob.0.to_vec() };

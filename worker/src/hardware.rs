@@ -15,7 +15,11 @@ pub(crate) fn memory_bytes() -> Option<u64> {
 
 /// Returns what the worker calls itself where nobody says otherwise: the host's name and the process' number.
 pub fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("{}:{}", if host.is_empty() { "worker" } else { host }, std::process::id())
+    format!("{}:{}", host_name().as_deref().unwrap_or("worker"), std::process::id())
+}
+
+/// Returns what this machine calls itself, where it can be told.
+pub fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

@@ -2,11 +2,12 @@
 
 mod cache;
 mod checkpoint;
+pub mod connect;
 pub mod dataset;
 mod hardware;
 mod pool;
 mod session;
 mod spool;
 
-pub use hardware::{cores, default_name};
+pub use hardware::{cores, default_name, host_name};
 pub use session::{Settings, WorkerError, run};

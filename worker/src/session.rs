@@ -9,6 +9,7 @@ mod converse;
 
 use crate::cache::DataCache;
 use crate::checkpoint::CheckpointFiles;
+use crate::connect::{Link, Route};
 use crate::pool::{Checkpointing, Pool, SlotEvent};
 use crate::spool::Spool;
 use attempts::Attempts;
@@ -22,7 +23,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use v1::from_worker::Message as From;
 use v1::to_worker::Message as To;
@@ -30,8 +30,8 @@ use v1::to_worker::Message as To;
 /// How a worker runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the coordinator listens, as `HOST:PORT`.
-    pub connect: String,
+    /// The way to the coordinator.
+    pub connect: Route,
     /// How many trials run at once.
     pub slots: usize,
     /// Where fetched data is kept, and results that wait.
@@ -59,9 +59,6 @@ pub enum WorkerError {
         /// Why.
         reason: String,
     },
-    /// The address makes no sense.
-    #[error("\"{0}\" is no address of the form HOST:PORT")]
-    Address(String),
     /// An attempt did not end when it was asked to: its slot is of no use any more.
     #[error(
         "an attempt does not end although it was asked to; the worker ends, and what it ran goes on elsewhere"
@@ -86,8 +83,6 @@ const MESSAGES_WAITING_MAX: usize = 256;
 const HOUSEKEEPING: Duration = Duration::from_millis(200);
 /// Connecting and connecting again: the first wait, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a coordinator may take to say welcome.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(20);
 /// The share of a lease after which a worker that hears nothing stops what runs, so that it has stopped when the
@@ -102,12 +97,6 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
     let checkpoints = Checkpointing { files: files.clone(), every: settings.checkpoint_every };
     let pool = Pool::new(slots, settings.kernel, checkpoints, events_sender.clone())
         .map_err(|source| WorkerError::Threads { slots, source })?;
-    let endpoint = Endpoint::from_shared(format!("http://{}", settings.connect))
-        .map_err(|_| WorkerError::Address(settings.connect.clone()))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .tcp_nodelay(true);
     let (spool, spooled) = Spool::open(&settings.state);
     if !spooled.is_empty() {
         tracing::info!(results = spooled.len(), "results of an earlier process wait to be delivered");
@@ -126,7 +115,7 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
         reports: Vec::new(),
         shutdown,
     };
-    worker.serve(&endpoint).await
+    worker.serve().await
 }
 
 struct Worker {
@@ -173,19 +162,19 @@ enum Ending {
     Broken(Status),
 }
 
-type Client = v1::workers_client::WorkersClient<Channel>;
+type Client = v1::workers_client::WorkersClient<Link>;
 
 impl Worker {
     /// Holds one session after another until one ends for good.
-    async fn serve(&mut self, endpoint: &Endpoint) -> Result<(), WorkerError> {
+    async fn serve(&mut self) -> Result<(), WorkerError> {
         let mut wait = BACK_OFF.0;
         loop {
             let began = Instant::now();
-            match self.session(endpoint).await {
+            match self.session().await {
                 Ending::Stopped => return Ok(()),
                 Ending::Stuck => return Err(WorkerError::Stuck),
                 Ending::Broken(status) if is_permanent(&status) => {
-                    let (address, reason) = (self.settings.connect.clone(), status.message().to_owned());
+                    let (address, reason) = (self.settings.connect.to_string(), status.message().to_owned());
                     return Err(WorkerError::Refused { address, reason });
                 }
                 Ending::Broken(status) => {
@@ -211,8 +200,9 @@ impl Worker {
         }
     }
 
-    async fn session(&mut self, endpoint: &Endpoint) -> Ending {
-        let connected = self.attend(tokio::time::timeout(HELLO_TIMEOUT, connect(endpoint))).await;
+    async fn session(&mut self) -> Ending {
+        let route = self.settings.connect.clone();
+        let connected = self.attend(tokio::time::timeout(HELLO_TIMEOUT, connect(&route))).await;
         let client = match connected {
             Some(Ok(Ok(client))) => client,
             Some(Ok(Err(status))) => return Ending::Broken(status),
@@ -228,7 +218,7 @@ impl Worker {
             Some(Err(_)) => return Ending::Broken(Status::unavailable("the coordinator does not answer")),
             None => return self.stop_alone().await,
         };
-        tracing::info!(coordinator = self.settings.connect, slots = self.settings.slots, "connected");
+        tracing::info!(coordinator = %self.settings.connect, slots = self.settings.slots, "connected");
         self.lease = Some(Lease { length: Duration::from_millis(u64::from(welcome.lease_ms)), from: sent });
         match self.converse(&mut line, &welcome, &claimed).await {
             Ok(Parting::Stopped) => Ending::Stopped,
@@ -302,9 +292,8 @@ async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {
     }
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<Client, Status> {
-    let channel = endpoint.connect().await.map_err(|error| Status::unavailable(describe(&error)))?;
-    let client = Client::new(channel)
+async fn connect(route: &Route) -> Result<Client, Status> {
+    let client = Client::new(route.connect().await?)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     Ok(client)
@@ -321,15 +310,6 @@ async fn greet(mut client: Client, hello: v1::Hello) -> Result<(Line, v1::Welcom
         Some(To::Welcome(welcome)) => Ok((Line { client, out, inbound }, welcome)),
         _ => Err(Status::unavailable("the coordinator did not say welcome")),
     }
-}
-
-/// Returns the innermost cause, which is what a person can act on: "connection refused".
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 /// Returns whether trying again would be answered the same.

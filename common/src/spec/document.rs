@@ -77,6 +77,15 @@ impl Problems {
         text
     }
 
+    /// Reads true or false.
+    pub(super) fn flag(&mut self, item: Item<'_>, what: &str) -> Option<bool> {
+        let flag = item.get_ref().as_bool();
+        if flag.is_none() {
+            self.expected(item, what, "true or false");
+        }
+        flag
+    }
+
     /// Reads a list of texts, each with its place.
     pub(super) fn texts<'a>(&mut self, item: Item<'a>, what: &str) -> Option<Vec<(&'a str, Range<usize>)>> {
         let items = self.list(item, what)?;

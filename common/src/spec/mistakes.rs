@@ -7,6 +7,7 @@ use crate::sample::{SWEEP, catalogue};
 type Mistake = (&'static str, &'static str, &'static str);
 
 const AXES: &str = "coefficient  = { logspace = { base = 10, from = 0, to = -4 } }";
+const MNIST: &str = "dataset    = \"mnist\"";
 const WHEN: &str = "coefficient  = { regularizer = [\"l1\", \"l2\"] }";
 const RATES: &str = "dropout_rate = [0.2, 0.5]";
 const WHERE: &str = "where  = { activation = [\"tanh\"], hidden = [[512]] }";
@@ -30,7 +31,21 @@ const MISTAKES: &[Mistake] = &[
     ("no name", "name   = \"example\"\n", ""),
     ("a text that is none", "title  = \"Regularization and structure of MNIST classifiers\"", "title = 5"),
     ("random search", "[data]", "search = { kind = \"random\", trials = 10 }\n[data]"),
-    ("a data set by its path", "dataset    = \"mnist\"", "dataset = { format = \"idx\", train = \"x\" }"),
+    ("IDX files by other keys", MNIST, "dataset = { format = \"idx\", train = \"x\", test_inputs = \"y\" }"),
+    ("files without a format", MNIST, "dataset = { training = \"x.csv\" }"),
+    ("files of no format", MNIST, "dataset = { format = \"cvs\" }"),
+    ("a CSV file without a label", MNIST, "dataset = { format = \"csv\", training = \"x\", test = \"y\" }"),
+    (
+        "a name where there is no header",
+        MNIST,
+        "dataset = { format = \"csv\", training = \"x\", test = \"y\", label = \"z\", header = false }",
+    ),
+    (
+        "everything wrong of a CSV file",
+        MNIST,
+        "dataset = { format = \"csv\", training = \"\", test = 1, label = 0, header = 1, delimiter = \"||\", sep = 1 }",
+    ),
+    ("another standardisation", MNIST, "dataset = \"mnist\"\nstandardize = \"column\""),
     ("no data set", "dataset    = \"mnist\"\n", ""),
     ("all data for validation", "fraction = 0.2", "fraction = 1.0"),
     ("another pick", "pick = \"random\"", "pick = \"first\""),

@@ -3,6 +3,7 @@
 mod assign;
 mod axis;
 mod condition;
+mod data;
 mod document;
 mod explain;
 mod power;
@@ -16,6 +17,7 @@ pub use crate::data::{Pick, Validation};
 pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
+use crate::data::{DataFormat, Standardize};
 use crate::search::Grid;
 use crate::search::settings::Settings;
 use crate::table::{Heading, TableSpec};
@@ -45,10 +47,26 @@ pub struct Sweep {
 /// `[data]`: what is learned from.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Data {
-    /// A name such as `mnist`.
-    pub dataset: String,
+    /// Where it comes from.
+    pub source: DataSource,
+    /// What the inputs are made of its numbers.
+    pub standardize: Standardize,
     /// What is held out of the training part.
     pub validation: Validation,
+}
+
+/// Where data come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DataSource {
+    /// A name such as `mnist`.
+    Named(String),
+    /// Files.
+    Files {
+        /// How they are read.
+        format: DataFormat,
+        /// Where they lie, relative to the sweep file; in the order of the format's roles.
+        paths: Vec<String>,
+    },
 }
 
 /// `[replicates]`: the seeds of every cell.

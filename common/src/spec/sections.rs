@@ -1,11 +1,9 @@
-//! The sections of a sweep file: its head, `[data]`, `[replicates]`, `[base]` and the list of studies.
+//! The sections of a sweep file: its head, `[replicates]`, `[base]` and the list of studies.
 
 use super::assign::Fixed;
-use super::axis::plain_number;
-use super::document::{Entry, Problems, Table, any_of, shortened};
+use super::document::{Entry, Problems, Table, shortened};
 use super::explain;
-use super::suggest::did_you_mean;
-use super::{Data, Pick, Replicates, SCHEMA, Study, Sweep, Validation};
+use super::{Replicates, SCHEMA, Study, Sweep};
 use crate::search::check::Fault;
 use crate::search::settings::Settings;
 use crate::search::{Grid, StudyGrid};
@@ -22,9 +20,6 @@ const REPLICATES_MOST: i64 = 10_000;
 
 /// The largest seed: what every tool that reads JSON holds exactly.
 const SEED_MOST: i64 = 1 << 53;
-
-/// What validates a classifier where the file does not say.
-const DEFAULT_VALIDATION: Validation = Validation { fraction: 0.2, pick: Pick::Random };
 
 impl Problems {
     /// Reads a whole file; `None` where there are problems.
@@ -134,56 +129,6 @@ impl Problems {
                 self.add(kind.item.span(), message, "leave `search` out, or write \"grid\"".to_owned());
             }
         }
-    }
-
-    fn data(&mut self, root: &Table<'_>) -> Option<Data> {
-        let help = "add [data] with dataset = \"mnist\"";
-        let entry = self.required(root, "the file", "data", help)?;
-        let table = self.table(entry.item, "data")?;
-        self.known_keys(&table, "[data]", &["dataset", "validation"]);
-        let validation = match table.get("validation") {
-            Some(entry) => self.validation(&entry),
-            None => Some(DEFAULT_VALIDATION),
-        };
-        let dataset = self.required(&table, "[data]", "dataset", "write dataset = \"mnist\"")?;
-        if dataset.item.get_ref().is_table() {
-            let message = "data sets by path are not supported by this version; use a name";
-            self.add(dataset.item.span(), message, "write dataset = \"mnist\"".to_owned());
-            return None;
-        }
-        let dataset = self.name(&dataset, "dataset")?;
-        Some(Data { dataset, validation: validation? })
-    }
-
-    fn validation(&mut self, entry: &Entry<'_>) -> Option<Validation> {
-        let table = self.table(entry.item, "validation")?;
-        self.known_keys(&table, "validation", &["fraction", "pick"]);
-        let mut validation = DEFAULT_VALIDATION;
-        if let Some(entry) = table.get("fraction") {
-            validation.fraction = plain_number(entry.item, "fraction", self)?;
-            if !(validation.fraction > 0.0 && validation.fraction < 1.0) {
-                let message = "`fraction` must be a number with 0 < x < 1";
-                self.add(
-                    entry.item.span(),
-                    message,
-                    "it is the share of the training part held out".to_owned(),
-                );
-                return None;
-            }
-        }
-        if let Some(entry) = table.get("pick") {
-            validation.pick = match self.text(entry.item, "pick")? {
-                "random" => Pick::Random,
-                "last" => Pick::Last,
-                other => {
-                    let names = ["random", "last"];
-                    let message = format!("`pick` must be {}, not `{}`", any_of(&names), shortened(other));
-                    self.add(entry.item.span(), message, did_you_mean(other, names));
-                    return None;
-                }
-            };
-        }
-        Some(validation)
     }
 
     fn replicates(&mut self, root: &Table<'_>) -> Option<Replicates> {

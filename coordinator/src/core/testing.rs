@@ -7,7 +7,7 @@ use super::{
 use crate::store::{Batch, MemoryStore, Store};
 use gridsweep_common::catalogue::{Catalogue, Kind, Setting};
 use gridsweep_common::choice::Value;
-use gridsweep_common::data::{DataFile, DataFormat, DataManifest, ROLES};
+use gridsweep_common::data::{DataFile, DataFormat, DataManifest, Standardize};
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
 use gridsweep_common::id::{Digest, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, EpochMetrics, Outcome};
@@ -50,8 +50,9 @@ fn catalogue() -> Catalogue {
 /// A data set that nobody reads.
 pub(crate) fn manifest() -> DataManifest {
     let file =
-        |role| DataFile { role, content_sha256: Digest([1; 32]), blob: Digest([2; 32]), stored_bytes: 1 };
-    DataManifest { format: DataFormat::Idx, files: ROLES.map(file).to_vec() }
+        |&role| DataFile { role, content_sha256: Digest([1; 32]), blob: Digest([2; 32]), stored_bytes: 1 };
+    let files = DataFormat::Idx.roles().iter().map(file).collect();
+    DataManifest { format: DataFormat::Idx, files, standardize: Standardize::None }
 }
 
 /// A sweep of `trials` trials; those of a smaller one are the first of a larger one.

@@ -4,36 +4,58 @@ use super::Shared;
 use crate::blob::BlobError;
 use gridsweep_common::id::Digest;
 use gridsweep_proto::{BLOB_CHUNK_BYTES_MAX, convert, v1};
+use std::fs::File;
 use std::io::Read;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 /// How many chunks of a blob wait for their reader.
 const CHUNKS_AHEAD: usize = 4;
+/// How long they wait for one that does not read.
+const READER_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) type BlobStream = ReceiverStream<Result<v1::BlobChunk, Status>>;
 
-/// Streams a blob out. The file is read on a thread where it may wait.
+/// Streams a blob out. A chunk is read on a thread where it may wait; none is held while the other side takes its time,
+/// or a few that never read would keep every such thread from the store.
 pub(super) fn fetch(shared: &Shared, request: &v1::FetchBlobRequest) -> Result<BlobStream, Status> {
     let digest = convert::digest(&request.digest)?;
     let file = shared.blobs.read(digest).map_err(|error| internal(&error))?;
-    let mut file = file.ok_or_else(|| Status::not_found(format!("there is no blob {digest}")))?;
+    let file = file.ok_or_else(|| Status::not_found(format!("there is no blob {digest}")))?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let mut buffer = vec![0; BLOB_CHUNK_BYTES_MAX];
-        loop {
-            let chunk = match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => Ok(v1::BlobChunk { bytes: buffer[..length].to_vec() }),
-                Err(error) => Err(Status::internal(format!("reading blob {digest}: {error}"))),
-            };
-            if sender.blocking_send(chunk).is_err() {
-                break;
-            }
-        }
-    });
+    tokio::spawn(send_chunks(file, digest, sender));
     Ok(ReceiverStream::new(receiver))
+}
+
+async fn send_chunks(mut file: File, digest: Digest, to: mpsc::Sender<Result<v1::BlobChunk, Status>>) {
+    loop {
+        let read = tokio::task::spawn_blocking(move || next_chunk(file)).await;
+        let chunk = match read.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
+            Ok(None) => return,
+            Ok(Some((chunk, rest))) => {
+                file = rest;
+                Ok(chunk)
+            }
+            Err(error) => {
+                // Whoever reads may be gone; without the rest the digest would not be right anyway.
+                let _ = to.try_send(Err(Status::internal(format!("reading blob {digest}: {error}"))));
+                return;
+            }
+        };
+        if !matches!(tokio::time::timeout(READER_PATIENCE, to.send(chunk)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// Reads the next chunk; `None` at the end.
+fn next_chunk(mut file: File) -> std::io::Result<Option<(v1::BlobChunk, File)>> {
+    let mut bytes = vec![0; BLOB_CHUNK_BYTES_MAX];
+    let length = file.read(&mut bytes)?;
+    bytes.truncate(length);
+    Ok((length > 0).then_some((v1::BlobChunk { bytes }, file)))
 }
 
 /// Stores a blob that streams in.

@@ -1,6 +1,7 @@
 //! Streams to inputs, and effects to streams.
 
 mod data;
+mod reads;
 mod sweeps;
 mod work;
 
@@ -13,11 +14,14 @@ use tonic::Status;
 pub(crate) struct Shared {
     pub(crate) handle: Handle,
     pub(crate) blobs: BlobStore,
+    pub(crate) readers: Readers,
     pub(crate) numerics: u32,
     pub(crate) lease_ms: u32,
     pub(crate) heartbeat_ms: u32,
 }
 
+pub use reads::OpenReader;
+pub(crate) use reads::{Readers, ReadsService};
 pub(crate) use sweeps::SweepsService;
 pub(crate) use work::WorkersService;
 

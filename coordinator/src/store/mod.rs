@@ -9,6 +9,7 @@ mod memory;
 mod migrations;
 mod rows;
 mod sqlite;
+pub mod wire;
 
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteReader, SqliteStore};
@@ -249,6 +250,14 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The coordinator that was asked for what is stored does not give it.
+    #[error("the coordinator at {address} says: {reason}")]
+    Remote {
+        /// Where it listens.
+        address: String,
+        /// What it says.
+        reason: String,
     },
     /// SQLite says no for another reason.
     #[error("the store at {path} cannot be used")]

@@ -1,9 +1,10 @@
 //! The samples of one step, as the first layer wants them: lists of what is not zero, or rows of numbers.
 
 use crate::dataset::Part;
+use crate::inputs::Row;
 use crate::kernel::lanes::{LANES, Lanes, Line};
 use crate::kernel::sparse::{SparseBatch, SparseRows};
-use crate::kernel::{Kernel, Product, RowSums, Task};
+use crate::kernel::{Kernel, PairSums, Product, RowSums, Task};
 use crate::matrix::{self, Matrix, PANEL};
 use std::ops::Range;
 
@@ -53,10 +54,11 @@ impl Batch {
         self.dense.set_rows(samples.len());
         for panel in 0..self.dense.panels() {
             let (width, columns) = (self.dense.width(panel), self.dense.panel_columns(panel));
+            let columns = panel * PANEL..panel * PANEL + columns;
             let rows = self.dense.panel_mut(panel).chunks_exact_mut(width);
-            for (row, &sample) in rows.zip(samples) {
-                let bytes = &part.inputs.row(sample as usize)[panel * PANEL..][..columns];
-                kernel.run(Numbers { bytes, out: row });
+            for (out, &sample) in rows.zip(samples) {
+                let row = part.inputs.row(sample as usize, columns.clone());
+                kernel.run(Numbers { row, out });
             }
         }
     }
@@ -82,35 +84,38 @@ impl Batch {
     fn multiply_lists(&self, kernel: Kernel, rows: &SparseRows, weights: &Matrix, out: &mut Matrix) {
         for panel in 0..out.panels() {
             let width = out.width(panel);
-            for lists in self.sparse.by_sample(rows) {
-                let out = out.panel_mut(panel);
-                kernel.sum_rows(RowSums { out, width, rows: weights.panel(panel), lists });
+            for (columns, lists) in self.sparse.by_segment(rows) {
+                let rows = &weights.panel(panel)[columns.start * width..columns.end * width];
+                kernel.sum_rows(RowSums { out: out.panel_mut(panel), width, rows, lists });
             }
         }
     }
 
-    /// Continues `gradient`, rows `inputs` of one panel, by the sum over the samples of input × delta.
+    /// Continues `gradient`, rows `inputs` of one panel, `width` lines each, by the sum over the samples of
+    /// input × delta. There is room for an even number of rows; what is not asked for has no meaning then.
     pub(crate) fn add_gradient(
         &self,
         kernel: Kernel,
         part: &Part,
         inputs: Range<usize>,
+        width: usize,
         deltas: &[Line],
         gradient: &mut [Line],
     ) {
-        let width = gradient.len() / inputs.len();
-        if part.inputs.sparse.is_some() {
-            let lists = self.sparse.by_column().part(inputs);
-            kernel.sum_rows(RowSums { out: gradient, width, rows: deltas, lists });
-        } else {
-            add_gradient(kernel, &self.dense, inputs, deltas, gradient);
+        let Some(rows) = &part.inputs.sparse else {
+            return add_gradient(kernel, &self.dense, inputs, width, deltas, gradient);
+        };
+        let out = &mut gradient[..inputs.len().next_multiple_of(2) * width];
+        for (samples, lists) in self.sparse.by_pair(rows, inputs) {
+            let rows = &deltas[samples.start * width..samples.end * width];
+            kernel.sum_pairs(PairSums { out, width, rows, lists });
         }
     }
 }
 
-/// Writes the numbers that bytes stand for to whole lines. What fills the last line is left as it is.
+/// Writes inputs to whole lines. What fills the last line is left as it is.
 struct Numbers<'a> {
-    bytes: &'a [u8],
+    row: Row<'a>,
     out: &'a mut [Line],
 }
 
@@ -119,28 +124,58 @@ impl Task for Numbers<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for (line, bytes) in self.out.iter_mut().zip(self.bytes.chunks(LANES)) {
-            // Plain code, which the compiler makes vectors of whatever the lanes.
-            for (number, &byte) in line.0.iter_mut().zip(bytes) {
-                *number = f32::from(byte) / 255.0;
+        match self.row {
+            Row::Pixels(bytes) => {
+                for (line, bytes) in self.out.iter_mut().zip(bytes.chunks(LANES)) {
+                    // Plain code, which the compiler makes vectors of whatever the lanes.
+                    for (number, &byte) in line.0.iter_mut().zip(bytes) {
+                        *number = f32::from(byte) / 255.0;
+                    }
+                }
+            }
+            Row::Codes(codes, table) => {
+                for (line, codes) in self.out.iter_mut().zip(codes.chunks(LANES)) {
+                    for (number, &code) in line.0.iter_mut().zip(codes) {
+                        *number = table[usize::from(code)];
+                    }
+                }
+            }
+            Row::Numbers(numbers) => {
+                for (line, numbers) in self.out.iter_mut().zip(numbers.chunks(LANES)) {
+                    line.0[..numbers.len()].copy_from_slice(numbers);
+                }
             }
         }
     }
 }
 
-/// Continues `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, by the sum over the
-/// samples, in their order, of value × delta.
+/// Continues `sums`, one row of a panel, by the sum of the samples' deltas, in the order of the samples.
+pub(crate) fn add_deltas(kernel: Kernel, deltas: &[Line], sums: &mut [Line]) {
+    kernel.multiply(Product {
+        width: sums.len(),
+        a: &[Line([1.0; LANES])],
+        row_stride: 0,
+        step_stride: 0,
+        b: deltas,
+        steps: deltas.len() / sums.len(),
+        out: sums,
+    });
+}
+
+/// Continues `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, `width` lines each, by
+/// the sum over the samples, in their order, of value × delta.
 pub(crate) fn add_gradient(
     kernel: Kernel,
     values: &Matrix,
     inputs: Range<usize>,
+    width: usize,
     deltas: &[Line],
     gradient: &mut [Line],
 ) {
     let panel = inputs.start / PANEL;
     kernel.multiply(Product {
-        width: gradient.len() / inputs.len(),
-        out: gradient,
+        width,
+        out: &mut gradient[..inputs.len() * width],
         a: values.panel(panel),
         row_stride: 1,
         step_stride: values.width(panel) * LANES,

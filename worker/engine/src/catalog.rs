@@ -1,11 +1,11 @@
 //! What can be chosen: the settings and the families behind them, as data.
 //!
-//! A family (an activation, a regularizer, an optimizer) describes itself and its own settings in its own file; the
+//! A family (an activation, a regularizer, an optimizer, a schedule) describes itself and its own settings in its own file; the
 //! catalogue puts them together from each folder's `ALL`.
 
+use crate::plateau::Monitor;
 use crate::recipe::{Reader, RecipeError};
-use crate::schedule::Monitor;
-use crate::{activation, init, optimizer, regularizer};
+use crate::{activation, init, optimizer, regularizer, schedule};
 use gridsweep_common::catalogue::{self, Applies, Catalogue, Kind, Setting};
 use gridsweep_common::choice::Value;
 use std::sync::Arc;
@@ -33,23 +33,29 @@ pub fn catalogue() -> Catalogue {
             None,
             "Units of the hidden layers, from the input on; an empty list is softmax regression.",
         ),
-        family_setting("activation", &activation::ALL, "relu", "The function after each hidden layer."),
-        family_setting("regularizer", &regularizer::ALL, "none", "What keeps the weights small or few."),
+        family_setting("activation", activation::ALL, "relu", "The function after each hidden layer."),
+        family_setting("regularizer", regularizer::ALL, "none", "What keeps the weights small or few."),
     ];
-    settings.extend(own_settings("regularizer", &regularizer::ALL));
-    settings.push(family_setting("initializer", &init::ALL, "glorot_uniform", "Where the weights begin."));
-    settings.push(family_setting("optimizer.kind", &optimizer::ALL, "adam", "How the weights move."));
-    settings.extend(own_settings("optimizer.kind", &optimizer::ALL));
+    settings.extend(own_settings("regularizer", regularizer::ALL));
+    settings.push(family_setting("initializer", init::ALL, "glorot_uniform", "Where the weights begin."));
+    settings.push(family_setting("optimizer.kind", optimizer::ALL, "adam", "How the weights move."));
+    settings.extend(own_settings("optimizer.kind", optimizer::ALL));
     settings.extend(course_settings());
-    settings.extend(schedule_settings());
+    settings.push(Setting {
+        default: None,
+        ..family_setting("schedule.kind", schedule::ALL, "", "What the learning rate is in each epoch.")
+    });
+    settings.extend(own_settings("schedule.kind", schedule::ALL));
+    settings.extend(plateau_settings());
     Catalogue {
         settings,
-        optional_tables: vec!["reduce_learning_rate".to_owned(), "early_stop".to_owned()],
+        optional_tables: ["schedule", "reduce_learning_rate", "early_stop"].map(str::to_owned).to_vec(),
         families: [
-            families("activation", &activation::ALL),
-            families("regularizer", &regularizer::ALL),
-            families("initializer", &init::ALL),
-            families("optimizer.kind", &optimizer::ALL),
+            families("activation", activation::ALL),
+            families("regularizer", regularizer::ALL),
+            families("initializer", init::ALL),
+            families("optimizer.kind", optimizer::ALL),
+            families("schedule.kind", schedule::ALL),
         ]
         .concat(),
     }
@@ -73,7 +79,7 @@ fn course_settings() -> [Setting; 3] {
     ]
 }
 
-fn schedule_settings() -> [Setting; 7] {
+fn plateau_settings() -> [Setting; 7] {
     let patience = Kind::Integer { least: 1, most: 100_000 };
     [
         monitor_setting("reduce_learning_rate", Monitor::ValidationLoss),
@@ -202,6 +208,7 @@ mod tests {
             .iter()
             .flat_map(|family| (family.settings)())
             .chain(optimizer::ALL.iter().flat_map(|family| (family.settings)()))
+            .chain(schedule::ALL.iter().flat_map(|family| (family.settings)()))
             .collect();
         for setting in &all {
             let namesake = |other: &&Setting| other.name == setting.name;

@@ -1,13 +1,10 @@
 //! Data to train on, prepared once and shared by every trial.
 
-use crate::kernel::sparse::SparseRows;
-use ndarray::{ArrayView1, ArrayView2};
-
-/// Above this share of non-zero inputs the dense first layer is used.
-///
-/// A sparse multiply-add costs about twice a dense one (2.5 against 5 a nanosecond and more with AVX2), so lists pay
-/// below one half; the margin is for the lists' own upkeep.
-pub const SPARSE_BELOW: f64 = 0.4;
+use crate::inputs::{Both, Inputs};
+use crate::standardization::Standardization;
+use gridsweep_common::data::Standardize;
+use ndarray::ArrayView1;
+use std::sync::Arc;
 
 /// A training set and a test set of labelled samples.
 #[derive(Debug)]
@@ -17,6 +14,7 @@ pub struct Dataset {
     density: f64,
     training: Part,
     test: Part,
+    standardization: Option<Arc<Standardization>>,
 }
 
 /// Samples with their labels: what an epoch or an evaluation runs over.
@@ -26,16 +24,7 @@ pub(crate) struct Part {
     pub(crate) labels: Vec<u8>,
 }
 
-/// The inputs of samples, row after row.
-#[derive(Debug)]
-pub(crate) struct Inputs {
-    bytes: Vec<u8>,
-    inputs_per_sample: usize,
-    /// Lists of what is not zero, where they pay.
-    pub(crate) sparse: Option<SparseRows>,
-}
-
-/// Why bytes are not a data set.
+/// Why something is not a data set.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DatasetError {
     /// No input or fewer than two classes.
@@ -49,12 +38,12 @@ pub enum DatasetError {
         classes: usize,
     },
     /// The inputs are not one row for each label.
-    #[error("{part} set: {bytes} bytes of inputs are not {labels} samples of {inputs_per_sample}")]
+    #[error("{part} set: {found} inputs are not {labels} samples of {inputs_per_sample}")]
     Length {
         /// `training` or `test`.
         part: &'static str,
-        /// Bytes of inputs.
-        bytes: usize,
+        /// How many inputs.
+        found: usize,
         /// How many labels.
         labels: usize,
         /// Inputs of one sample.
@@ -71,6 +60,16 @@ pub enum DatasetError {
         label: u8,
         /// How many classes.
         classes: usize,
+    },
+    /// An input is no finite number.
+    #[error("{part} set: input {input} of sample {sample} is no finite number")]
+    NotFinite {
+        /// `training` or `test`.
+        part: &'static str,
+        /// Counted from 0.
+        sample: usize,
+        /// Counted from 0.
+        input: usize,
     },
     /// Training needs two samples (one of them to validate with), testing one.
     #[error("{part} set: {samples} samples are too few or too many (up to 4294967295)")]
@@ -97,16 +96,54 @@ impl Dataset {
         inputs_per_sample: usize,
         classes: usize,
     ) -> Result<Dataset, DatasetError> {
-        if inputs_per_sample == 0 || !(2..=256).contains(&classes) {
-            return Err(DatasetError::Shape { inputs_per_sample, classes });
-        }
-        check("training", &train_inputs, &train_labels, inputs_per_sample, classes, 2)?;
-        check("test", &test_inputs, &test_labels, inputs_per_sample, classes, 1)?;
-        let density = share_not_zero(&train_inputs);
-        let lists = density < SPARSE_BELOW;
-        let part = |bytes, labels| Part { inputs: Inputs::new(bytes, inputs_per_sample, lists), labels };
-        let (training, test) = (part(train_inputs, train_labels), part(test_inputs, test_labels));
-        Ok(Dataset { inputs_per_sample, classes, density, training, test })
+        let (lengths, labels) = ([train_inputs.len(), test_inputs.len()], [train_labels, test_labels]);
+        check(lengths, &labels, inputs_per_sample, classes)?;
+        let both = Both::from_bytes(train_inputs, test_inputs, inputs_per_sample);
+        Ok(Dataset::of(both, labels, inputs_per_sample, classes))
+    }
+
+    /// Makes a data set of numbers, otherwise as [`Dataset::from_bytes`] does of bytes.
+    ///
+    /// Numbers below 2⁻¹²⁶ in magnitude are taken as 0. Where no more than 256 different ones occur they are kept as
+    /// bytes, and where most of these are zero the sparse first layer is used, as for pixels.
+    ///
+    /// # Errors
+    /// As [`Dataset::from_bytes`], and when a number is not finite.
+    pub fn from_numbers(
+        train_inputs: Vec<f32>,
+        train_labels: Vec<u8>,
+        test_inputs: Vec<f32>,
+        test_labels: Vec<u8>,
+        inputs_per_sample: usize,
+        classes: usize,
+    ) -> Result<Dataset, DatasetError> {
+        let (lengths, labels) = ([train_inputs.len(), test_inputs.len()], [train_labels, test_labels]);
+        check(lengths, &labels, inputs_per_sample, classes)?;
+        check_finite("training", &train_inputs, inputs_per_sample)?;
+        check_finite("test", &test_inputs, inputs_per_sample)?;
+        let both = Both::from_numbers(train_inputs, test_inputs, inputs_per_sample);
+        Ok(Dataset::of(both, labels, inputs_per_sample, classes))
+    }
+
+    fn of(both: Both, labels: [Vec<u8>; 2], inputs_per_sample: usize, classes: usize) -> Dataset {
+        let [train_labels, test_labels] = labels;
+        let Both { training, test, density } = both;
+        let training = Part { inputs: training, labels: train_labels };
+        let test = Part { inputs: test, labels: test_labels };
+        Dataset { inputs_per_sample, classes, density, training, test, standardization: None }
+    }
+
+    /// Returns the same data, learned from in this way. The inputs are kept as they are: what standardises them is
+    /// folded into the first layer.
+    #[must_use]
+    pub fn standardize(self, how: Standardize) -> Dataset {
+        let measure =
+            || Standardization::of(&self.training.inputs, self.inputs_per_sample, self.training.labels.len());
+        let standardization = match how {
+            Standardize::None => None,
+            Standardize::Columns => Some(Arc::new(measure())),
+        };
+        Dataset { standardization, ..self }
     }
 
     /// Returns the inputs of one sample.
@@ -124,19 +161,9 @@ impl Dataset {
         self.density
     }
 
-    /// Returns the training inputs, one row a sample.
-    pub fn training_inputs(&self) -> ArrayView2<'_, u8> {
-        self.training.inputs.view()
-    }
-
     /// Returns the training labels.
     pub fn training_labels(&self) -> ArrayView1<'_, u8> {
         ArrayView1::from(&self.training.labels)
-    }
-
-    /// Returns the test inputs, one row a sample.
-    pub fn test_inputs(&self) -> ArrayView2<'_, u8> {
-        self.test.inputs.view()
     }
 
     /// Returns the test labels.
@@ -151,6 +178,18 @@ impl Dataset {
         self.test.inputs.sparse = None;
     }
 
+    /// Keeps each input as a number: all ways of storing them must give the same bits.
+    #[cfg(test)]
+    pub(crate) fn forget_codes(&mut self) {
+        self.training.inputs.forget_codes();
+        self.test.inputs.forget_codes();
+    }
+
+    /// Returns what standardises the inputs, if anything does.
+    pub(crate) fn standardization(&self) -> Option<&Arc<Standardization>> {
+        self.standardization.as_ref()
+    }
+
     /// Returns the training set, whose validation part a trial holds out.
     pub(crate) fn training(&self) -> &Part {
         &self.training
@@ -162,30 +201,22 @@ impl Dataset {
     }
 }
 
-impl Inputs {
-    fn new(bytes: Vec<u8>, inputs_per_sample: usize, lists: bool) -> Inputs {
-        let sparse = if lists { SparseRows::new(&bytes, inputs_per_sample) } else { None };
-        Inputs { bytes, inputs_per_sample, sparse }
-    }
-
-    fn view(&self) -> ArrayView2<'_, u8> {
-        let shape = (self.bytes.len() / self.inputs_per_sample, self.inputs_per_sample);
-        ArrayView2::from_shape(shape, &self.bytes).expect("the constructor checked that rows are whole")
-    }
-
-    /// Returns the bytes of one sample.
-    pub(crate) fn row(&self, sample: usize) -> &[u8] {
-        &self.bytes[sample * self.inputs_per_sample..][..self.inputs_per_sample]
-    }
-}
-
-fn share_not_zero(bytes: &[u8]) -> f64 {
-    bytes.iter().filter(|&&byte| byte != 0).count() as f64 / bytes.len() as f64
-}
-
 fn check(
+    [training, test]: [usize; 2],
+    [train_labels, test_labels]: &[Vec<u8>; 2],
+    inputs_per_sample: usize,
+    classes: usize,
+) -> Result<(), DatasetError> {
+    if inputs_per_sample == 0 || !(2..=256).contains(&classes) {
+        return Err(DatasetError::Shape { inputs_per_sample, classes });
+    }
+    check_part("training", training, train_labels, inputs_per_sample, classes, 2)?;
+    check_part("test", test, test_labels, inputs_per_sample, classes, 1)
+}
+
+fn check_part(
     part: &'static str,
-    bytes: &[u8],
+    found: usize,
     labels: &[u8],
     inputs_per_sample: usize,
     classes: usize,
@@ -195,11 +226,21 @@ fn check(
     if samples < samples_least || u32::try_from(samples).is_err() {
         return Err(DatasetError::Samples { part, samples });
     }
-    if samples.checked_mul(inputs_per_sample) != Some(bytes.len()) {
-        return Err(DatasetError::Length { part, bytes: bytes.len(), labels: samples, inputs_per_sample });
+    if samples.checked_mul(inputs_per_sample) != Some(found) {
+        return Err(DatasetError::Length { part, found, labels: samples, inputs_per_sample });
     }
     match labels.iter().position(|&label| usize::from(label) >= classes) {
         Some(sample) => Err(DatasetError::Label { part, sample, label: labels[sample], classes }),
+        None => Ok(()),
+    }
+}
+
+fn check_finite(part: &'static str, numbers: &[f32], inputs_per_sample: usize) -> Result<(), DatasetError> {
+    match numbers.iter().position(|number| !number.is_finite()) {
+        Some(at) => {
+            let (sample, input) = (at / inputs_per_sample, at % inputs_per_sample);
+            Err(DatasetError::NotFinite { part, sample, input })
+        }
         None => Ok(()),
     }
 }
@@ -215,7 +256,7 @@ mod tests {
                 .map(|_| ())
         };
         assert_eq!(make(6, &[0, 1], 3, 2), Ok(()));
-        assert!(matches!(make(5, &[0, 1], 3, 2), Err(DatasetError::Length { bytes: 5, .. })));
+        assert!(matches!(make(5, &[0, 1], 3, 2), Err(DatasetError::Length { found: 5, .. })));
         assert!(matches!(make(6, &[0, 2], 3, 2), Err(DatasetError::Label { sample: 1, label: 2, .. })));
         assert!(matches!(make(3, &[0], 3, 2), Err(DatasetError::Samples { samples: 1, .. })));
         assert!(matches!(make(0, &[0, 1], 0, 2), Err(DatasetError::Shape { .. })));
@@ -232,6 +273,22 @@ mod tests {
         assert_eq!(make(7).density(), 0.5);
         assert!(make(7).training().inputs.sparse.is_none());
         assert!(make(0).training().inputs.sparse.is_some());
-        assert_eq!(make(7).training_inputs()[[1, 9]], 7);
+        assert_eq!(make(7).training().inputs.number(1, 9), 7.0 / 255.0);
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused_with_their_place() {
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let refused = Dataset::from_numbers(
+                vec![1.0, 2.0, 3.0, 4.0, 5.0, wrong],
+                vec![0, 1],
+                vec![0.0; 3],
+                vec![0],
+                3,
+                2,
+            );
+            let place = DatasetError::NotFinite { part: "training", sample: 1, input: 2 };
+            assert_eq!(refused.map(|_| ()), Err(place));
+        }
     }
 }

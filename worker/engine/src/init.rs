@@ -7,8 +7,15 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Every initializer, in the order in which people read them.
-pub(crate) const ALL: [Family<dyn Initializer>; 6] =
-    [GLOROT_UNIFORM, GLOROT_NORMAL, HE_UNIFORM, HE_NORMAL, LECUN_UNIFORM, LECUN_NORMAL];
+pub(crate) const ALL: &[Family<dyn Initializer>] = &[
+    // One a line, so that a new one is a line.
+    GLOROT_UNIFORM,
+    GLOROT_NORMAL,
+    HE_UNIFORM,
+    HE_NORMAL,
+    LECUN_UNIFORM,
+    LECUN_NORMAL,
+];
 
 /// Draws the weights of one layer; biases begin at zero.
 pub(crate) trait Initializer: Debug + Send + Sync {

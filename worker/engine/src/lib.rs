@@ -1,6 +1,6 @@
 //! Training of multi-layer perceptrons, the same bits on every machine.
 //!
-//! [`Recipe::from_choices`] turns choices into a typed recipe, [`Dataset::from_bytes`] prepares data, [`train`] makes an
+//! [`Recipe::from_choices`] turns choices into a typed recipe, [`Dataset`] prepares data, [`train`] makes an
 //! outcome of both. [`catalogue`] says what can be chosen. [`Kernel`] is the instruction set: it decides how long
 //! training takes and nothing else, which [`self_test`] checks on the machine itself.
 //!
@@ -11,19 +11,26 @@ mod batch;
 mod catalog;
 mod checkpoint;
 mod dataset;
+mod fold;
 mod init;
+mod inputs;
 mod kernel;
 mod loss;
 mod mask;
 mod math;
 mod matrix;
+#[doc(hidden)]
+pub mod measure;
 mod network;
 mod optimizer;
+mod phase;
+mod plateau;
 mod random;
 mod recipe;
 mod regularizer;
 mod schedule;
 mod split;
+mod standardization;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -32,8 +39,10 @@ mod workspace;
 
 pub use catalog::catalogue;
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use dataset::{Dataset, DatasetError, SPARSE_BELOW};
+pub use dataset::{Dataset, DatasetError};
+pub use inputs::SPARSE_BELOW;
 pub use kernel::{Kernel, NoKernel, WrongKernel, self_test};
+pub use phase::{Phase, Probe};
 pub use recipe::{Recipe, RecipeError};
 pub use train::{Interrupted, Observer, Training, train};
 

@@ -4,16 +4,20 @@ use crate::activation::{Activation, SlopeOf};
 use crate::batch::{self, Batch};
 use crate::checkpoint::{CheckpointError, Reader, Writer};
 use crate::dataset::Part;
+use crate::fold::Folded;
 use crate::init::Initializer;
-use crate::kernel::lanes::{LANES, Lanes, Line};
-use crate::kernel::{Kernel, Product, Task};
+use crate::kernel::lanes::{Lanes, Line};
+use crate::kernel::{Kernel, Task};
 use crate::mask::{Dropout, Place};
 use crate::matrix::{self, Matrix, PANEL};
 use crate::optimizer::{Block, Optimizer, Parameters, Step};
+use crate::phase::{Phase, Probe};
 use crate::random::{Key, Stream};
 use crate::regularizer::Regularizer;
+use crate::standardization::Standardization;
 use crate::workspace::{LayerSpace, Workspace};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// All weights, biases and their moments: what an optimizer's step changes.
 #[derive(Clone, Debug)]
@@ -30,6 +34,8 @@ pub(crate) struct Layer {
     pub(crate) biases: Matrix,
     /// Units × inputs, kept equal to the weights; empty for the first layer, through which nothing goes back.
     transposed: Matrix,
+    /// Of the first layer where inputs are standardised: what takes the place of its weights and biases.
+    folded: Option<Folded>,
     /// As many as the optimizer keeps, each like the weights.
     pub(crate) weight_moments: Vec<Matrix>,
     /// The same for the biases.
@@ -44,6 +50,7 @@ pub(crate) struct Means<'a> {
     pub(crate) regularizer: &'a dyn Regularizer,
     pub(crate) optimizer: &'a dyn Optimizer,
     pub(crate) dropout: Option<Dropout>,
+    pub(crate) probe: Option<&'a dyn Probe>,
 }
 
 /// What one step of the optimizer gave.
@@ -53,6 +60,15 @@ pub(crate) struct Stepped {
     pub(crate) penalty: f64,
     /// Whether every weight and bias is finite after it.
     pub(crate) is_finite: bool,
+}
+
+impl Means<'_> {
+    /// Tells the probe, if there is one, that a phase begins.
+    pub(crate) fn enter(self, phase: Phase) {
+        if let Some(probe) = self.probe {
+            probe.enter(phase);
+        }
+    }
 }
 
 impl Network {
@@ -69,6 +85,12 @@ impl Network {
             Layer::new(weights, index > 0, moments)
         };
         Network { layers: shapes.iter().enumerate().map(layer).collect() }
+    }
+
+    /// Makes the network one of standardised inputs.
+    pub(crate) fn standardize(&mut self, standardization: Arc<Standardization>) {
+        let first = &mut self.layers[0];
+        first.folded = Some(Folded::new(standardization, &first.weights, &first.biases));
     }
 
     /// Writes all that an optimizer's step changes.
@@ -88,13 +110,21 @@ impl Network {
             }
             // Numbers are moved and not computed with, once: any kernel will do.
             layer.restore_transposed(Kernel::REFERENCE);
+            if let Some(folded) = &mut layer.folded {
+                folded.follow(&layer.weights, &layer.biases);
+            }
         }
         Ok(())
     }
 
     /// Computes the logits of the gathered batch as they are in use: without dropout.
     pub(crate) fn evaluate(&self, means: Means<'_>, part: &Part, space: &mut Workspace) {
-        self.forward(Means { dropout: None, ..means }, part, space, Place { epoch: 0, step: 0, layer: 0 });
+        self.forward(
+            Means { dropout: None, probe: None, ..means },
+            part,
+            space,
+            Place { epoch: 0, step: 0, layer: 0 },
+        );
     }
 
     /// Computes the values of all layers for the gathered batch; `place` says which masks drop units.
@@ -103,14 +133,16 @@ impl Network {
         let Workspace { batch, layers, .. } = space;
         let last = self.layers.len() - 1;
         for (index, layer) in self.layers.iter().enumerate() {
+            means.enter(Phase::forward(index));
             let (before, from_here) = layers.split_at_mut(index);
             let here = &mut from_here[0];
-            here.values.fill_rows(&layer.biases);
+            let (weights, biases) = layer.forward_parameters();
+            here.values.fill_rows(biases);
             match before.last() {
-                None => batch.multiply(means.kernel, part, &layer.weights, &mut here.values),
+                None => batch.multiply(means.kernel, part, weights, &mut here.values),
                 Some(before) => {
                     let entering = entering(before, means);
-                    matrix::multiply(means.kernel, &mut here.values, entering, &layer.weights);
+                    matrix::multiply(means.kernel, &mut here.values, entering, weights);
                 }
             }
             if index == last {
@@ -135,12 +167,14 @@ impl Network {
             let (before, from_here) = layers.split_at_mut(index);
             let deltas = &from_here[0].deltas;
             if let Some(before) = before.last_mut() {
+                means.enter(Phase::Back);
                 layer.send_back(means, deltas, before);
             }
             let inputs = match before.last() {
                 None => Entering::Batch(batch, part),
                 Some(before) => Entering::Values(before.passed_on()),
             };
+            means.enter(Phase::moving(index));
             total.add(layer.step(means, step, inputs, deltas, gradient));
         }
         total
@@ -185,11 +219,19 @@ enum Entering<'a> {
 }
 
 impl Entering<'_> {
-    /// Continues `gradient`, rows `inputs` of a panel of weights, by the sum over the samples of input × delta.
-    fn add_gradient(&self, kernel: Kernel, inputs: Range<usize>, deltas: &[Line], gradient: &mut [Line]) {
+    /// Continues `gradient`, rows `inputs` of a panel of weights, `width` lines each, by the sum over the samples of
+    /// input × delta.
+    fn add_gradient(
+        &self,
+        kernel: Kernel,
+        inputs: Range<usize>,
+        width: usize,
+        deltas: &[Line],
+        gradient: &mut [Line],
+    ) {
         match self {
-            Entering::Batch(batch, part) => batch.add_gradient(kernel, part, inputs, deltas, gradient),
-            Entering::Values(values) => batch::add_gradient(kernel, values, inputs, deltas, gradient),
+            Entering::Batch(batch, part) => batch.add_gradient(kernel, part, inputs, width, deltas, gradient),
+            Entering::Values(values) => batch::add_gradient(kernel, values, inputs, width, deltas, gradient),
         }
     }
 }
@@ -202,11 +244,20 @@ impl Layer {
             bias_moments: vec![Matrix::zeros(1, units); moments],
             biases: Matrix::zeros(1, units),
             transposed: Matrix::zeros(if has_layer_before { units } else { 0 }, inputs),
+            folded: None,
             weights,
         };
         // Numbers are moved and not computed with, once: any kernel will do.
         layer.restore_transposed(Kernel::REFERENCE);
         layer
+    }
+
+    /// Returns the weights and biases that what enters is multiplied with.
+    fn forward_parameters(&self) -> (&Matrix, &Matrix) {
+        match &self.folded {
+            Some(folded) => (&folded.weights, &folded.biases),
+            None => (&self.weights, &self.biases),
+        }
     }
 
     /// Makes the transposed weights those of the weights again.
@@ -249,16 +300,26 @@ impl Layer {
     ) -> Stepped {
         let mut total = Stepped { penalty: 0.0, is_finite: true };
         for panel in 0..self.weights.panels() {
+            let width = self.weights.width(panel);
+            if let Some(folded) = &mut self.folded {
+                folded.sum_deltas(means.kernel, width, deltas.panel(panel));
+            }
             for rows in blocks(self.weights.rows()) {
-                let gradient = &mut gradient[..rows.len() * self.weights.width(panel)];
                 gradient.fill(Line::ZERO);
-                inputs.add_gradient(means.kernel, rows.clone(), deltas.panel(panel), gradient);
+                inputs.add_gradient(means.kernel, rows.clone(), width, deltas.panel(panel), gradient);
+                let gradient = &mut gradient[..rows.len() * width];
+                if let Some(folded) = &self.folded {
+                    folded.finish_gradient(means.kernel, width, rows.clone(), gradient);
+                }
                 total.add(self.step_block(means, step, panel, rows, gradient));
             }
             if means.regularizer.is_constraint() {
                 total.is_finite &= self.constrain(means, panel);
             }
             total.is_finite &= self.step_biases(means, step, panel, deltas, gradient);
+            if let Some(folded) = &mut self.folded {
+                total.is_finite &= folded.follow_panel(means.kernel, panel, &self.weights, &self.biases);
+            }
         }
         total
     }
@@ -283,7 +344,8 @@ impl Layer {
         let parameters = &mut self.weights.lines_mut()[lines.clone()];
         let penalty = means.regularizer.penalize(means.kernel, parameters, gradient);
         let (of, moments) = (Parameters::Weights, &mut self.weight_moments);
-        let block = Block { of, parameters, gradient, moments, lines };
+        let shrink = (step.reach * means.regularizer.shrinkage()) as f32;
+        let block = Block { of, parameters, gradient, moments, lines, shrink };
         let is_finite = means.optimizer.update(means.kernel, step, block);
         self.transpose_block(means.kernel, panel, rows);
         Stepped { penalty, is_finite }
@@ -301,21 +363,11 @@ impl Layer {
         let width = self.biases.width(panel);
         let gradient = &mut gradient[..width];
         gradient.fill(Line::ZERO);
-        let (a, b) = (&[Line([1.0; LANES])], deltas.panel(panel));
-        let (row_stride, step_stride) = (0, 0);
-        means.kernel.multiply(Product {
-            out: gradient,
-            width,
-            a,
-            row_stride,
-            step_stride,
-            b,
-            steps: deltas.rows(),
-        });
+        batch::add_deltas(means.kernel, deltas.panel(panel), gradient);
         let lines = self.biases.range(panel, 0..1);
         let parameters = &mut self.biases.lines_mut()[lines.clone()];
         let (of, moments) = (Parameters::Biases, &mut self.bias_moments);
-        let block = Block { of, parameters, gradient, moments, lines };
+        let block = Block { of, parameters, gradient, moments, lines, shrink: 0.0 };
         means.optimizer.update(means.kernel, step, block)
     }
 }

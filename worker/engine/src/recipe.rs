@@ -4,8 +4,9 @@ use crate::activation::{self, Activation};
 use crate::catalog::{Family, catalogue};
 use crate::init::{self, Initializer};
 use crate::optimizer::{self, Optimizer};
+use crate::plateau::{EarlyStop, Monitor, ReduceLearningRate};
 use crate::regularizer::{self, Regularizer};
-use crate::schedule::{EarlyStop, Monitor, ReduceLearningRate};
+use crate::schedule::{self, Schedule};
 use gridsweep_common::catalogue::{Catalogue, Kind, Setting};
 use gridsweep_common::choice::{Choices, Value};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub struct Recipe {
     pub(crate) learning_rate: f64,
     pub(crate) batch_size: usize,
     pub(crate) epochs: u32,
+    pub(crate) schedule: Arc<dyn Schedule>,
     pub(crate) reduce_learning_rate: Option<ReduceLearningRate>,
     pub(crate) early_stop: Option<EarlyStop>,
     pub(crate) restore_best: bool,
@@ -83,13 +85,14 @@ impl Recipe {
         let reader = Reader { choices };
         Ok(Recipe {
             hidden: reader.sizes("hidden")?,
-            activation: build(&reader, "activation", &activation::ALL)?,
-            regularizer: build(&reader, "regularizer", &regularizer::ALL)?,
-            initializer: build(&reader, "initializer", &init::ALL)?,
-            optimizer: build(&reader, "optimizer.kind", &optimizer::ALL)?,
+            activation: build(&reader, "activation", activation::ALL)?,
+            regularizer: build(&reader, "regularizer", regularizer::ALL)?,
+            initializer: build(&reader, "initializer", init::ALL)?,
+            optimizer: build(&reader, "optimizer.kind", optimizer::ALL)?,
             learning_rate: reader.number("optimizer.learning_rate")?,
             batch_size: reader.whole("batch_size")? as usize,
             epochs: reader.whole("epochs")?,
+            schedule: reader.schedule()?,
             reduce_learning_rate: reader.reduce_learning_rate()?,
             early_stop: reader.early_stop()?,
             restore_best: reader.flag("restore_best")?,
@@ -194,7 +197,8 @@ impl Reader<'_> {
         self.get(setting, |value| if let Value::Bool(flag) = value { Some(*flag) } else { None })
     }
 
-    fn whole(&self, setting: &str) -> Result<u32, RecipeError> {
+    /// Returns a whole number.
+    pub(crate) fn whole(&self, setting: &str) -> Result<u32, RecipeError> {
         self.number(setting).map(|number| number as u32)
     }
 
@@ -213,6 +217,13 @@ impl Reader<'_> {
 
     fn monitor(&self, setting: &str) -> Result<Monitor, RecipeError> {
         self.get(setting, |value| Monitor::from_name(value.as_text()?))
+    }
+
+    fn schedule(&self) -> Result<Arc<dyn Schedule>, RecipeError> {
+        if self.choices.get("schedule.kind").is_none() {
+            return Ok(schedule::none());
+        }
+        build(self, "schedule.kind", schedule::ALL)
     }
 
     fn reduce_learning_rate(&self) -> Result<Option<ReduceLearningRate>, RecipeError> {

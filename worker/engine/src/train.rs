@@ -8,6 +8,8 @@ use crate::kernel::Kernel;
 use crate::mask::{Dropout, Place};
 use crate::network::{Means, Network};
 use crate::optimizer::Step;
+use crate::phase::{Phase, Probe};
+use crate::plateau::Plateau;
 use crate::random::{Key, Stream};
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
@@ -18,6 +20,7 @@ use gridsweep_common::data::Validation;
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, Outcome};
 use gridsweep_common::seed::{Purpose, SeedKey};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Samples of one pass of an evaluation. Part of the numerics: losses are summed pass by pass.
 const EVALUATION_BATCH: usize = 128;
@@ -76,6 +79,7 @@ pub struct Training<'a> {
     recipe: &'a Recipe,
     data: &'a Dataset,
     kernel: Kernel,
+    probe: Option<&'a dyn Probe>,
     dropout: Option<Dropout>,
     shuffle: Key,
     split: Split,
@@ -94,7 +98,9 @@ struct State {
     network: Network,
     /// Powers of the optimizer's factors, one more at each step.
     powers: Vec<f64>,
-    schedule: Schedule,
+    /// What the learning rate of each epoch is multiplied by: a function of the epoch, and so no state to be saved.
+    schedule: Arc<dyn Schedule>,
+    plateau: Plateau,
     finished: Vec<EpochMetrics>,
     /// The step of the epoch to come.
     step: u32,
@@ -149,14 +155,20 @@ impl<'a> Training<'a> {
             recipe,
             data,
             kernel,
+            probe: None,
             dropout,
             shuffle: Key::new(seed, Purpose::Shuffle),
             order: split.training.clone(),
             split,
             test: (0..data.test().labels.len() as u32).collect(),
-            state: State::new(recipe, &shapes, Key::new(seed, Purpose::Init)),
+            state: State::new(recipe, data, &shapes, Key::new(seed, Purpose::Init)),
             space: Workspace::new(&shapes, samples_most, dropout.is_some()),
         }
+    }
+
+    /// Tells `probe` of every phase.
+    pub fn probed(self, probe: &'a dyn Probe) -> Training<'a> {
+        Training { probe: Some(probe), ..self }
     }
 
     /// Goes on from a checkpoint of the same trial instead; after an error the training is of no use any more.
@@ -208,7 +220,7 @@ impl<'a> Training<'a> {
     }
 
     fn has_more_epochs(&self) -> bool {
-        self.state.finished.len() < self.recipe.epochs as usize && !self.state.schedule.is_stopped()
+        self.state.finished.len() < self.recipe.epochs as usize && !self.state.plateau.is_stopped()
     }
 
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<EpochMetrics, Stopped> {
@@ -220,7 +232,9 @@ impl<'a> Training<'a> {
             }
             self.step(samples)?;
         }
+        self.means().enter(Phase::Validation);
         let validation = self.score(Held::Validation, observer, |_, _| {})?;
+        self.means().enter(Phase::Between);
         let metrics = self.state.metrics(&validation);
         self.state.finish_epoch(metrics, self.recipe.restore_best);
         Ok(metrics)
@@ -244,12 +258,15 @@ impl<'a> Training<'a> {
     fn step(&mut self, samples: Range<usize>) -> Result<(), Stopped> {
         let (means, part, place) = (self.means(), self.data.training(), self.place());
         let Training { state, space, order, .. } = self;
+        means.enter(Phase::Gather);
         space.batch.gather(means.kernel, part, &order[samples], Use::Training);
         state.network.forward(means, part, space, place);
+        means.enter(Phase::Loss);
         let loss = differentiate(means.kernel, space);
         check_finite(loss)?;
         let step = state.next_step(means);
         let stepped = state.network.step_back(means, step, part, space);
+        means.enter(Phase::Between);
         state.sums.add(space, loss, stepped.penalty);
         state.step += 1;
         check_finite(stepped.penalty)?;
@@ -263,6 +280,7 @@ impl<'a> Training<'a> {
             regularizer: &*self.recipe.regularizer,
             optimizer: &*self.recipe.optimizer,
             dropout: self.dropout,
+            probe: self.probe,
         }
     }
 
@@ -321,12 +339,17 @@ impl<'a> Training<'a> {
 }
 
 impl State {
-    fn new(recipe: &Recipe, shapes: &[(usize, usize)], init: Key) -> State {
+    fn new(recipe: &Recipe, data: &Dataset, shapes: &[(usize, usize)], init: Key) -> State {
         let (reduce, stop) = (recipe.reduce_learning_rate, recipe.early_stop);
+        let mut network = Network::new(shapes, &*recipe.initializer, init, recipe.optimizer.moments());
+        if let Some(standardization) = data.standardization() {
+            network.standardize(Arc::clone(standardization));
+        }
         State {
-            network: Network::new(shapes, &*recipe.initializer, init, recipe.optimizer.moments()),
+            network,
             powers: recipe.optimizer.powers(),
-            schedule: Schedule::new(recipe.learning_rate, reduce, stop),
+            schedule: recipe.schedule.clone(),
+            plateau: Plateau::new(recipe.learning_rate, reduce, stop),
             finished: Vec::new(),
             step: 0,
             sums: Sums::default(),
@@ -343,7 +366,7 @@ impl State {
         out.u64(right);
         out.f64(loss);
         out.f64(penalty);
-        self.schedule.write(out);
+        self.plateau.write(out);
         self.powers.iter().for_each(|power| out.f64(*power));
         self.network.write(out);
         out.bool(self.best.is_some());
@@ -360,7 +383,7 @@ impl State {
         self.finished = (0..finished).map(|epoch| from.epoch(epoch)).collect::<Result<_, _>>()?;
         self.sums =
             Sums { samples: from.u64()?, right: from.u64()?, loss: from.f64()?, penalty: from.f64()? };
-        self.schedule.read(from)?;
+        self.plateau.read(from)?;
         for power in &mut self.powers {
             *power = from.f64()?;
         }
@@ -377,14 +400,19 @@ impl State {
     /// Counts one more step into the powers and prepares it.
     fn next_step(&mut self, means: Means<'_>) -> Step {
         means.optimizer.advance(&mut self.powers);
-        means.optimizer.step(self.schedule.learning_rate(), &self.powers)
+        means.optimizer.step(self.learning_rate(), &self.powers)
+    }
+
+    /// Returns the learning rate of this epoch.
+    fn learning_rate(&self) -> f64 {
+        self.plateau.learning_rate() * self.schedule.factor(self.finished.len() as u32)
     }
 
     fn metrics(&self, validation: &Score) -> EpochMetrics {
         let samples = self.sums.samples as f64;
         EpochMetrics {
             epoch: self.finished.len() as u32,
-            learning_rate: self.schedule.learning_rate(),
+            learning_rate: self.learning_rate(),
             training_objective: (self.sums.loss + self.sums.penalty) / samples,
             training_loss: self.sums.loss / samples,
             training_accuracy: self.sums.right as f64 / samples,
@@ -396,7 +424,7 @@ impl State {
     /// Takes in what the epoch gave and makes ready for the next.
     fn finish_epoch(&mut self, metrics: EpochMetrics, keeps_best: bool) {
         self.finished.push(metrics);
-        self.schedule.epoch(&metrics);
+        self.plateau.epoch(&metrics);
         self.step = 0;
         self.sums = Sums::default();
         let is_best = self.best.as_ref().is_none_or(|best| metrics.validation_loss < best.validation_loss);

@@ -20,7 +20,7 @@ pub use self_test::{WrongKernel, self_test};
 
 use lanes::{Lanes, Line};
 use reference::Plain;
-use sparse::Lists;
+use sparse::{Lists, PairLists};
 
 /// The bits of the smallest `f32` of at least √½: where [`Lanes::split`] changes the exponent.
 const LEAST_SPLIT: u32 = 0x3f35_04f3;
@@ -173,6 +173,15 @@ impl Kernel {
             _ => self.run(tiles::SumRows(sums)),
         }
     }
+
+    /// Continues each two rows of `sums.out` by a list of rows times two numbers, in the list's order.
+    pub(crate) fn sum_pairs(self, sums: PairSums<'_>) {
+        debug_assert_eq!(sums.out.len(), 2 * sums.lists.len() * sums.width, "two rows of out a list");
+        match self.0 {
+            Set::Reference => reference::sum_pairs(sums),
+            _ => self.run(tiles::SumPairs(sums)),
+        }
+    }
 }
 
 /// Arithmetic written once for every instruction set. `run` is to be inlined.
@@ -211,4 +220,16 @@ pub(crate) struct RowSums<'a> {
     pub(crate) rows: &'a [Line],
     /// A list for each row of `out`.
     pub(crate) lists: Lists<'a>,
+}
+
+/// `out[2i + j] = Σ values[j] · rows[index] + out[2i + j]` over the pairs (index, values) of list i, for j = 0 and 1.
+pub(crate) struct PairSums<'a> {
+    /// Two rows of `width` lines a list; the chains continue what is there.
+    pub(crate) out: &'a mut [Line],
+    /// Lines a row, at most four.
+    pub(crate) width: usize,
+    /// What the indices of the lists select.
+    pub(crate) rows: &'a [Line],
+    /// A list for each two rows of `out`.
+    pub(crate) lists: PairLists<'a>,
 }

@@ -1,7 +1,7 @@
 //! The specification: what every kernel computes, bit for bit, in plain loops. Written to be read, not to be fast.
 
 use super::lanes::{LANES, Lanes, Line};
-use super::{LEAST_SPLIT, Product, RowSums};
+use super::{LEAST_SPLIT, PairSums, Product, RowSums};
 
 /// Sixteen numbers in an array.
 #[derive(Clone, Copy)]
@@ -111,12 +111,28 @@ pub(super) fn multiply(product: Product<'_>) {
 pub(super) fn sum_rows(sums: RowSums<'_>) {
     let RowSums { out, width, rows, lists } = sums;
     for (list, out) in out.chunks_exact_mut(width).enumerate() {
-        for (index, value) in lists.list(list) {
-            let row = &rows[index * width..][..width];
-            for column in 0..width * LANES {
-                let (line, lane) = (column / LANES, column % LANES);
-                out[line].0[lane] = value.mul_add(row[line].0[lane], out[line].0[lane]);
+        for entry in lists.entries(list) {
+            add_row(out, lists.table[entry.value()], &rows[entry.index() * width..][..width]);
+        }
+    }
+}
+
+/// Continues every element of rows 2i and 2i + 1 of `out` by such chains over list i in order, each row by its own values.
+pub(super) fn sum_pairs(sums: PairSums<'_>) {
+    let PairSums { out, width, rows, lists } = sums;
+    for (list, out) in out.chunks_exact_mut(2 * width).enumerate() {
+        for pair in lists.pairs(list) {
+            for (out, value) in out.chunks_exact_mut(width).zip(pair.values()) {
+                add_row(out, lists.table[value], &rows[pair.index() * width..][..width]);
             }
+        }
+    }
+}
+
+fn add_row(out: &mut [Line], value: f32, row: &[Line]) {
+    for (out, line) in out.iter_mut().zip(row) {
+        for (out, number) in out.0.iter_mut().zip(line.0) {
+            *out = value.mul_add(number, *out);
         }
     }
 }

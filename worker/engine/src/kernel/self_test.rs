@@ -1,8 +1,8 @@
 //! A check of a kernel against the specification, on the machine where it is to run.
 
 use super::lanes::{LANES, Lanes, Line};
-use super::sparse::{SparseBatch, SparseRows};
-use super::{Kernel, Product, RowSums, Task};
+use super::sparse::{PIXELS, SparseBatch, SparseRows};
+use super::{Kernel, PairSums, Product, RowSums, Task};
 use crate::math;
 use crate::random::{Key, Stream};
 use gridsweep_common::seed::{Purpose, SeedKey};
@@ -95,17 +95,23 @@ fn row_sums(kernel: Kernel) -> Vec<Line> {
     let columns = 250;
     let mut byte = || if stream.below(3) == 0 { stream.below(256) as u8 } else { 0 };
     let bytes: Vec<u8> = (0..5 * columns).map(|_| byte()).collect();
-    let rows = SparseRows::new(&bytes, columns).expect("a small matrix has lists");
+    let rows = SparseRows::new(&bytes, columns, &PIXELS).expect("a small matrix has lists");
     let mut batch = SparseBatch::default();
     batch.gather(&rows, &[4, 0, 3]);
+    batch.transpose(&rows, &[4, 0, 3]);
     let mut all = Vec::new();
     for width in 1..=4 {
-        let weights = numbers(columns * width);
-        let mut out = numbers(3 * width);
-        for lists in batch.by_sample(&rows) {
-            kernel.sum_rows(RowSums { out: &mut out, width, rows: &weights, lists });
+        let (weights, deltas) = (numbers(columns * width), numbers(3 * width));
+        let (mut out, mut gradient) = (numbers(3 * width), numbers(columns * width));
+        for (columns, lists) in batch.by_segment(&rows) {
+            let rows = &weights[columns.start * width..];
+            kernel.sum_rows(RowSums { out: &mut out, width, rows, lists });
+        }
+        for (_, lists) in batch.by_pair(&rows, 0..columns) {
+            kernel.sum_pairs(PairSums { out: &mut gradient, width, rows: &deltas, lists });
         }
         all.extend(out);
+        all.extend(gradient);
     }
     all
 }

@@ -4,8 +4,8 @@
 //! bits are those of `reference.rs`.
 
 use super::lanes::{LANES, Lanes, Line};
-use super::sparse::{Lists, TABLE};
-use super::{Product, RowSums, Task};
+use super::sparse::Lists;
+use super::{PairSums, Product, RowSums, Task};
 
 /// [`super::Kernel::multiply`] as a task.
 pub(super) struct Multiply<'a>(pub(super) Product<'a>);
@@ -128,7 +128,7 @@ fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: L
     for (list, out) in out.chunks_exact_mut(W).enumerate() {
         let mut sums: [L; W] = load(out);
         for entry in lists.entries(list) {
-            let value = L::splat(TABLE[entry.value()]);
+            let value = L::splat(lists.table[entry.value()]);
             for (line, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: an index of the lists is less than `index_end`, whose rows `run` has checked.
                 let row = unsafe { rows.get_unchecked(entry.index() * W + line) };
@@ -137,6 +137,52 @@ fn sum_lists<L: Lanes, const W: usize>(out: &mut [Line], rows: &[Line], lists: L
         }
         store(sums, out);
     }
+}
+
+/// [`super::Kernel::sum_pairs`] as a task.
+pub(super) struct SumPairs<'a>(pub(super) PairSums<'a>);
+
+impl Task for SumPairs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let mut sums = self.0;
+        assert!(sums.lists.index_end() * sums.width <= sums.rows.len(), "every index of the lists is a row");
+        let mut line = 0;
+        while line < sums.width {
+            // Two rows of sums: as many lines wide as half of a tile.
+            line += match (L::TILE_LINES / 2).min(sums.width - line) {
+                0 | 1 => sum_pair_lists::<L, 1>(&mut sums, line),
+                2 => sum_pair_lists::<L, 2>(&mut sums, line),
+                3 => sum_pair_lists::<L, 3>(&mut sums, line),
+                _ => sum_pair_lists::<L, 4>(&mut sums, line),
+            };
+        }
+    }
+}
+
+/// Continues `W` lines of all rows and returns `W`.
+#[inline(always)]
+fn sum_pair_lists<L: Lanes, const W: usize>(sums: &mut PairSums<'_>, line: usize) -> usize {
+    let (width, start, table) = (sums.width, sums.rows[line..].as_ptr(), sums.lists.table);
+    for (list, out) in sums.out.chunks_exact_mut(2 * width).enumerate() {
+        let (mut first, mut second): ([L; W], [L; W]) =
+            (load(&out[line..][..W]), load(&out[width + line..][..W]));
+        for pair in sums.lists.pairs(list) {
+            let values = pair.values();
+            let values = [L::splat(table[values[0]]), L::splat(table[values[1]])];
+            // SAFETY: an index of the lists is less than `index_end`, whose rows `run` has checked.
+            let row: [L; W] = load(unsafe { std::slice::from_raw_parts(start.add(pair.index() * width), W) });
+            for (i, row) in row.into_iter().enumerate() {
+                first[i] = values[0].fma(row, first[i]);
+                second[i] = values[1].fma(row, second[i]);
+            }
+        }
+        store(first, &mut out[line..][..W]);
+        store(second, &mut out[width + line..][..W]);
+    }
+    W
 }
 
 impl Product<'_> {

@@ -66,8 +66,13 @@ impl Rule<1> for AllSquares {
     #[inline(always)]
     fn next<L: Lanes>(&self, parameter: L, gradient: L, [sum]: [L; 1]) -> (L, [L; 1]) {
         let sum = gradient.fma(gradient, sum);
-        let direction = gradient.div(sum.add(L::splat(self.beginning)).sqrt());
+        let direction = gradient.div(self.divisor([sum]));
         (L::splat(-self.size).fma(direction, parameter), [sum])
+    }
+
+    #[inline(always)]
+    fn divisor<L: Lanes>(&self, [sum]: [L; 1]) -> L {
+        sum.add(L::splat(self.beginning)).sqrt()
     }
 }
 

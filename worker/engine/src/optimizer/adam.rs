@@ -24,7 +24,12 @@ pub(super) fn settings() -> Vec<Setting> {
     vec![
         learning_rate(),
         setting("optimizer.beta1", share(), Some(Value::from(0.9)), "How much of the mean gradient is kept."),
-        setting("optimizer.beta2", share(), Some(Value::from(0.999)), "How much of the mean square is kept."),
+        setting(
+            "optimizer.beta2",
+            share(),
+            Some(Value::from(0.999)),
+            "How much is kept of what tells the size of the gradients, such as their mean square.",
+        ),
         epsilon(),
     ]
 }
@@ -72,8 +77,8 @@ impl Optimizer for Adam {
     }
 
     fn step(&self, learning_rate: f64, powers: &[f64]) -> Step {
-        let (first, second) = (1.0 - powers[0], 1.0 - powers[1]);
-        Step::of_size(learning_rate * second.sqrt() / first)
+        let (first, root) = (1.0 - powers[0], (1.0 - powers[1]).sqrt());
+        Step { reach: learning_rate * root, ..Step::of_size(learning_rate * root / first) }
     }
 
     fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
@@ -94,9 +99,14 @@ impl Rule<2> for Moments {
         let mean = L::splat(self.towards_gradient).fma(gradient.sub(mean), mean);
         let step_of_square = gradient.mul(gradient).sub(square);
         let square = L::splat(self.towards_square).fma(step_of_square, square);
-        let direction = mean.div(square.sqrt().add(L::splat(self.epsilon)));
+        let direction = mean.div(self.divisor([mean, square]));
         let next = L::splat(-self.size).fma(direction, parameter);
         (next, [mean, square])
+    }
+
+    #[inline(always)]
+    fn divisor<L: Lanes>(&self, [_, square]: [L; 2]) -> L {
+        square.sqrt().add(L::splat(self.epsilon))
     }
 }
 
@@ -146,8 +156,8 @@ mod tests {
         let mut gradient = [Line::ZERO];
         gradient[0].0[9] = f32::INFINITY;
         let (of, lines) = (Parameters::Weights, 0..1);
-        let block =
-            Block { of, parameters: &mut parameters, gradient: &gradient, moments: &mut moments, lines };
+        let (parameters, moments) = (&mut parameters, moments.as_mut_slice());
+        let block = Block { of, parameters, gradient: &gradient, moments, lines, shrink: 0.0 };
         assert!(!ADAM.update(Kernel::detect(), Step::of_size(0.001), block));
     }
 }

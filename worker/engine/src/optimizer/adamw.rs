@@ -72,6 +72,11 @@ impl Rule<2> for Decayed {
         let kept = L::splat(-self.share).fma(parameter, parameter);
         self.moments.next(kept, gradient, moments)
     }
+
+    #[inline(always)]
+    fn divisor<L: Lanes>(&self, moments: [L; 2]) -> L {
+        self.moments.divisor(moments)
+    }
 }
 
 #[cfg(test)]

@@ -37,25 +37,30 @@ impl Optimizer for Nadam {
         2
     }
 
-    /// The warm-up's power, the product of the momenta, the power of β₂.
+    /// The warm-up's power, the product of the momenta, the powers of β₂ and β₁.
     fn powers(&self) -> Vec<f64> {
-        vec![1.0; 3]
+        vec![1.0; 4]
     }
 
     fn advance(&self, powers: &mut [f64]) {
         powers[0] *= WARM_UP;
         powers[1] *= self.momentum(powers[0]);
         powers[2] *= self.adam.beta2;
+        powers[3] *= self.adam.beta1;
     }
 
     /// `size` is the mean's, `more` the gradient's and what is added to the root. All have √(1 − β₂ᵗ) in them, by which
-    /// numerator and denominator of the formula are multiplied.
+    /// numerator and denominator of the formula are multiplied. The mean of a steady gradient of 1 is 1 − β₁ᵗ.
     fn step(&self, learning_rate: f64, powers: &[f64]) -> Step {
         let (now, next) = (self.momentum(powers[0]), self.momentum(powers[0] * WARM_UP));
         let root = (1.0 - powers[2]).sqrt();
         let of_mean = learning_rate * root * next / (1.0 - powers[1] * next);
         let of_gradient = learning_rate * root * (1.0 - now) / (1.0 - powers[1]);
-        Step { size: of_mean as f32, more: [of_gradient as f32, (self.adam.epsilon * root) as f32] }
+        Step {
+            size: of_mean as f32,
+            more: [of_gradient as f32, (self.adam.epsilon * root) as f32],
+            reach: of_mean * (1.0 - powers[3]) + of_gradient,
+        }
     }
 
     fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
@@ -85,8 +90,13 @@ impl Rule<2> for Ahead {
         let step_of_square = gradient.mul(gradient).sub(square);
         let square = L::splat(self.towards_square).fma(step_of_square, square);
         let ahead = L::splat(self.of_gradient).fma(gradient, L::splat(self.of_mean).mul(mean));
-        let step = ahead.div(square.sqrt().add(L::splat(self.epsilon)));
+        let step = ahead.div(self.divisor([mean, square]));
         (parameter.sub(step), [mean, square])
+    }
+
+    #[inline(always)]
+    fn divisor<L: Lanes>(&self, [_, square]: [L; 2]) -> L {
+        square.sqrt().add(L::splat(self.epsilon))
     }
 }
 

@@ -64,8 +64,13 @@ impl Rule<1> for MeanSquare {
     fn next<L: Lanes>(&self, parameter: L, gradient: L, [square]: [L; 1]) -> (L, [L; 1]) {
         let step_of_square = gradient.mul(gradient).sub(square);
         let square = L::splat(self.towards_square).fma(step_of_square, square);
-        let direction = gradient.div(square.add(L::splat(self.epsilon)).sqrt());
+        let direction = gradient.div(self.divisor([square]));
         (L::splat(-self.size).fma(direction, parameter), [square])
+    }
+
+    #[inline(always)]
+    fn divisor<L: Lanes>(&self, [square]: [L; 1]) -> L {
+        square.add(L::splat(self.epsilon)).sqrt()
     }
 }
 

@@ -53,8 +53,9 @@ impl Optimizer for Sgd {
 
     fn advance(&self, _: &mut [f64]) {}
 
+    /// Under a steady gradient the velocity becomes 1 / (1 − momentum) steps.
     fn step(&self, learning_rate: f64, _: &[f64]) -> Step {
-        Step::of_size(learning_rate)
+        Step { reach: learning_rate / (1.0 - self.momentum), ..Step::of_size(learning_rate) }
     }
 
     fn update(&self, kernel: Kernel, step: Step, block: Block<'_>) -> bool {
@@ -76,6 +77,11 @@ impl Rule<0> for Descent {
     fn next<L: Lanes>(&self, parameter: L, gradient: L, _: [L; 0]) -> (L, [L; 0]) {
         (L::splat(-self.size).fma(gradient, parameter), [])
     }
+
+    #[inline(always)]
+    fn divisor<L: Lanes>(&self, _: [L; 0]) -> L {
+        L::splat(1.0)
+    }
 }
 
 struct Momentum {
@@ -89,6 +95,11 @@ impl Rule<1> for Momentum {
         let kept = L::splat(self.momentum).mul(velocity);
         let velocity = L::splat(-self.size).fma(gradient, kept);
         (parameter.add(velocity), [velocity])
+    }
+
+    #[inline(always)]
+    fn divisor<L: Lanes>(&self, _: [L; 1]) -> L {
+        L::splat(1.0)
     }
 }
 
@@ -104,6 +115,11 @@ impl Rule<1> for Nesterov {
         let velocity = L::splat(-self.size).fma(gradient, kept);
         let ahead = L::splat(self.momentum).fma(velocity, parameter);
         (L::splat(-self.size).fma(gradient, ahead), [velocity])
+    }
+
+    #[inline(always)]
+    fn divisor<L: Lanes>(&self, _: [L; 1]) -> L {
+        L::splat(1.0)
     }
 }
 

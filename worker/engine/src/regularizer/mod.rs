@@ -6,6 +6,7 @@ mod l1;
 mod l2;
 mod max_norm;
 mod none;
+mod proximal_l1;
 
 use crate::catalog::Family;
 use crate::kernel::lanes::{Lanes, Line};
@@ -13,8 +14,16 @@ use crate::kernel::{Kernel, Task};
 use std::fmt::Debug;
 
 /// Every regularizer, in the order in which people read them.
-pub(crate) const ALL: [Family<dyn Regularizer>; 6] =
-    [none::FAMILY, l1::FAMILY, l2::FAMILY, elastic_net::FAMILY, dropout::FAMILY, max_norm::FAMILY];
+pub(crate) const ALL: &[Family<dyn Regularizer>] = &[
+    // One a line, so that a new one is a line.
+    none::FAMILY,
+    l1::FAMILY,
+    l2::FAMILY,
+    elastic_net::FAMILY,
+    dropout::FAMILY,
+    max_norm::FAMILY,
+    proximal_l1::FAMILY,
+];
 
 /// A penalty on every weight matrix (the output's too, not on biases) and the share of hidden units that is dropped.
 pub(crate) trait Regularizer: Debug + Send + Sync {
@@ -25,6 +34,12 @@ pub(crate) trait Regularizer: Debug + Send + Sync {
 
     /// Returns the share of the units of each hidden layer that is dropped in training: 0 ≤ share < 1.
     fn dropout_rate(&self) -> f64;
+
+    /// Returns the factor of Σ|w| in a penalty that has no part in the gradient: after each step, weights are shrunk for
+    /// it by what a steady gradient of this size would have moved them.
+    fn shrinkage(&self) -> f64 {
+        0.0
+    }
 
     /// Returns whether weights are put back into bounds after each step.
     fn is_constraint(&self) -> bool {

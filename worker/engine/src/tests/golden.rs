@@ -1,4 +1,4 @@
-//! Digests of five short trainings. They are the numerics: when one changes, [`crate::NUMERICS`] must be raised.
+//! Digests of six short trainings. They are the numerics: when one changes, [`crate::NUMERICS`] must be raised.
 
 use super::{SEED, Synthetic, VALIDATION, Value, recipe, run};
 use crate::kernel::Kernel;
@@ -8,7 +8,7 @@ use gridsweep_common::metric::EpochMetrics;
 /// What it is about, its settings, its data.
 type Case = (&'static str, Vec<(&'static str, Value)>, Synthetic);
 
-fn cases() -> [Case; 5] {
+fn cases() -> [Case; 7] {
     let two_layers = || ("hidden", Value::from(vec![97.0, 20.0]));
     [
         (
@@ -71,16 +71,54 @@ fn cases() -> [Case; 5] {
             ],
             Synthetic::DENSE,
         ),
+        scheduled(),
+        standardized(),
     ]
 }
 
+fn scheduled() -> Case {
+    (
+        "elu, proximal l1, momentum, cosine with warm-up and plateau, lists",
+        vec![
+            ("hidden", Value::from(vec![97.0, 20.0])),
+            ("activation", Value::from("elu")),
+            ("regularizer", Value::from("proximal_l1")),
+            ("coefficient", Value::from(1e-3)),
+            ("optimizer.kind", Value::from("sgd")),
+            ("optimizer.learning_rate", Value::from(0.05)),
+            ("optimizer.momentum", Value::from(0.9)),
+            ("epochs", Value::from(5.0)),
+            ("schedule.kind", Value::from("cosine")),
+            ("schedule.warm_up_epochs", Value::from(2.0)),
+            ("reduce_learning_rate.patience", Value::from(1.0)),
+            ("reduce_learning_rate.min_delta", Value::from(0.5)),
+        ],
+        Synthetic::SPARSE,
+    )
+}
+
+fn standardized() -> Case {
+    (
+        "relu, l2, adam, standardised inputs, lists",
+        vec![
+            ("hidden", Value::from(vec![97.0, 20.0])),
+            ("regularizer", Value::from("l2")),
+            ("coefficient", Value::from(1e-3)),
+            ("restore_best", Value::from(true)),
+        ],
+        Synthetic::STANDARDIZED,
+    )
+}
+
 /// The outcomes' digests, in the order of the cases.
-const GOLDEN: [&str; 5] = [
+const GOLDEN: [&str; 7] = [
     "f896b223572796e58b4503770db9fde26a83250022867c452905da06b0659859",
     "8b3aa52b1d1ad23bc75bf23f55ebd97c00a94f4f93f4a3ffa1e0f4eca2d21979",
     "a2a322c03ac898030e60d11d4fbfa106eb837e2e8cf44bd0195c7f2c0e00ea14",
     "e8771a9253afbb52c589a70454ec7e0f8531d39fb30a24b062e69e4e5d3776ba",
     "e2d820f1c0bc1b6643d1fe4015e3daf37db442b4bfe807e6184e0e9546f28d2a",
+    "c9fbc759a723fe2c0e67359a902b1ad7608df6e6c21551fbd8bd2f32826d8b06",
+    "2e12d6f9521c2f0478b31e2306a5a7160f2ca3fc1ac785f32666faffcd8aa2ce",
 ];
 
 #[test]

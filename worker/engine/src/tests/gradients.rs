@@ -14,7 +14,9 @@ use crate::random::Key;
 use crate::workspace::Workspace;
 use crate::{Dataset, Recipe, math};
 use gridsweep_common::choice::Value;
+use gridsweep_common::data::Standardize;
 use gridsweep_common::seed::Purpose;
+use std::sync::Arc;
 
 const SHAPES: [(usize, usize); 3] = [(9, 7), (7, 5), (5, 3)];
 const SAMPLES: [u32; 4] = [5, 0, 3, 8];
@@ -76,6 +78,8 @@ pub(super) fn activation(name: &str) -> fn(f64) -> f64 {
 fn penalty(name: &str) -> fn(f64) -> f64 {
     match name {
         "none" | "dropout" => |_| 0.0,
+        // Its penalty is no part of the gradient that the optimizer is given, see `penalty_in_gradient`.
+        "proximal_l1" => |w| 0.01 * w.abs(),
         // The bound of the settings is beyond the weights of these tests.
         "max_norm" => |_| 0.0,
         "l1" => |w| 0.01 * w.abs(),
@@ -83,6 +87,11 @@ fn penalty(name: &str) -> fn(f64) -> f64 {
         "elastic_net" => |w| 0.01 * w.abs() + 0.02 * w * w,
         other => panic!("give the formula of {other} in f64 here: gradients are checked against it"),
     }
+}
+
+/// The part of the penalty that the gradient knows of.
+fn penalty_in_gradient(name: &str) -> fn(f64) -> f64 {
+    if name == "proximal_l1" { |_| 0.0 } else { penalty(name) }
 }
 
 fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
@@ -142,39 +151,62 @@ impl Exact {
 }
 
 /// A network before its first step, and all that the step needs.
-struct Case {
+pub(super) struct Case {
     recipe: Recipe,
     data: Dataset,
     dropout: Option<Dropout>,
-    network: Network,
-    space: Workspace,
+    pub(super) network: Network,
+    pub(super) space: Workspace,
+    /// Those of the step to come.
+    pub(super) samples: Vec<u32>,
 }
 
 impl Case {
     fn new(recipe: Recipe, moments: usize) -> Case {
+        Case::with(recipe, moments, Standardize::None)
+    }
+
+    fn with(recipe: Recipe, moments: usize, standardize: Standardize) -> Case {
         let key = |purpose| Key::new(SEED, purpose);
         let mut network = Network::new(&SHAPES, &*recipe.initializer, key(Purpose::Init), moments);
         for (index, layer) in network.layers.iter_mut().enumerate() {
             // Not zero, so that relu units are away from their corner.
             (0..layer.biases.columns()).for_each(|unit| layer.biases.set(0, unit, 0.1 + 0.03 * index as f32));
         }
-        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), key(Purpose::Dropout));
-        let data = Synthetic { samples: 10, inputs: 9, classes: 3, density: 0.35 }.make();
-        let space = Workspace::new(&SHAPES, SAMPLES.len(), dropout.is_some());
-        Case { recipe, data, dropout, network, space }
+        let data = Synthetic { samples: 10, inputs: 9, classes: 3, density: 0.35, standardize }.make();
+        Case::of(recipe, data, network, SAMPLES.to_vec())
     }
 
-    /// Takes one step and returns the penalty, on the way back with this activation and optimizer.
-    fn step(&mut self, activation: &dyn Activation, optimizer: &dyn Optimizer, step: Step) -> f64 {
+    /// The network may take steps of as many samples as there are here.
+    pub(super) fn of(recipe: Recipe, data: Dataset, mut network: Network, samples: Vec<u32>) -> Case {
+        if let Some(standardization) = data.standardization() {
+            network.standardize(Arc::clone(standardization));
+        }
+        let shapes: Vec<_> = network.layers.iter().map(|l| (l.weights.rows(), l.weights.columns())).collect();
+        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), Key::new(SEED, Purpose::Dropout));
+        let space = Workspace::new(&shapes, samples.len(), dropout.is_some());
+        Case { recipe, data, dropout, network, space, samples }
+    }
+
+    /// Takes one step and returns the sum of the losses and the penalty, on the way back with this activation and
+    /// optimizer.
+    pub(super) fn step(
+        &mut self,
+        activation: &dyn Activation,
+        optimizer: &dyn Optimizer,
+        step: Step,
+    ) -> (f64, f64) {
         let (regularizer, dropout) = (&*self.recipe.regularizer, self.dropout);
-        let means = Means { kernel: Kernel::detect(), activation, regularizer, optimizer, dropout };
+        let means =
+            Means { kernel: Kernel::detect(), activation, regularizer, optimizer, dropout, probe: None };
         let part = self.data.training();
-        self.space.batch.gather(means.kernel, part, &SAMPLES, Use::Training);
+        self.space.batch.gather(means.kernel, part, &self.samples, Use::Training);
         self.network.forward(means, part, &mut self.space, PLACE);
         let Workspace { batch, layers, losses, .. } = &mut self.space;
         let output = layers.last_mut().expect("there are layers");
-        Losses::differentiate(losses, means.kernel, &output.values, batch.labels(), &mut output.deltas);
-        self.network.step_back(means, step, part, &mut self.space).penalty
+        let loss =
+            Losses::differentiate(losses, means.kernel, &output.values, batch.labels(), &mut output.deltas);
+        (f64::from(loss), self.network.step_back(means, step, part, &mut self.space).penalty)
     }
 
     /// Returns the same network in `f64`, with the masks of the step that was taken.
@@ -185,8 +217,13 @@ impl Case {
             Some(space) => rows(&space.mask).into_iter().map(scaled).collect(),
             None => vec![vec![1.0; SHAPES[layer].1]; SAMPLES.len()],
         };
-        let (inputs, labels) = (self.data.training_inputs(), self.data.training_labels());
-        let numbers = |&s: &u32| inputs.row(s as usize).iter().map(|&v| f64::from(v) / 255.0).collect();
+        let (inputs, labels) = (&self.data.training().inputs, self.data.training_labels());
+        let standardized = |input: usize, x: f64| match self.data.standardization() {
+            Some(by) => f64::from(by.factors[input]) * x + f64::from(by.shifts[input]),
+            None => x,
+        };
+        let number = |s: u32, input| standardized(input, f64::from(inputs.number(s as usize, input)));
+        let numbers = |&s: &u32| (0..SHAPES[0].0).map(|input| number(s, input)).collect();
         Exact {
             layers: self
                 .network
@@ -245,10 +282,36 @@ fn gradients_are_finite_differences_in_every_activation_and_regularizer() {
         for regularizer in names("regularizer") {
             let recipe = settings(&name, &regularizer, "sgd");
             let backwards = recipe.activation.clone();
-            let worst = worst_error(recipe, &*backwards, activation(&name), penalty(&regularizer));
+            let penalty = penalty_in_gradient(&regularizer);
+            let worst = worst_error(recipe, &*backwards, activation(&name), penalty);
             assert!(worst < TOLERANCE, "{name}, {regularizer}: {worst:e}");
         }
     }
+}
+
+/// The network in `f64` is given inputs that are standardised, the engine folds that into its first layer.
+#[test]
+fn gradients_of_standardised_inputs_are_finite_differences_too() {
+    for (name, regularizer) in [("tanh", "none"), ("relu", "l1"), ("sigmoid", "l2"), ("gelu", "dropout")] {
+        let recipe = settings(name, regularizer, "sgd");
+        let backwards = recipe.activation.clone();
+        let mut case = Case::with(recipe, 1, Standardize::Columns);
+        let largest = case.exact(activation(name), penalty(regularizer)).inputs.concat().into_iter();
+        assert!(largest.fold(0.0, f64::max) > 1.5, "they are other numbers than bytes / 255");
+        case.step(&*backwards, &Recorder, Step::of_size(0.0));
+        let worst = error(&case, activation(name), penalty(regularizer));
+        assert!(worst < 2.0 * TOLERANCE, "{name}, {regularizer}: {worst:e}");
+    }
+}
+
+#[test]
+fn a_gradient_that_forgets_the_standardisation_is_noticed() {
+    let recipe = settings("tanh", "none", "sgd");
+    let backwards = recipe.activation.clone();
+    let (mut case, plain) = (Case::with(recipe.clone(), 1, Standardize::Columns), Case::new(recipe, 1));
+    case.step(&*backwards, &Recorder, Step::of_size(0.0));
+    case.data = plain.data;
+    assert!(error(&case, activation("tanh"), penalty("none")) > 100.0 * TOLERANCE);
 }
 
 /// The first step shortens the weights, the second is taken where they then are.
@@ -334,7 +397,26 @@ fn the_penalty_is_that_of_the_weights_before_the_step() {
         let mut case = Case::new(recipe, rule.moments());
         let weights: Vec<f64> = case.network.layers.iter().flat_map(|l| rows(&l.weights).concat()).collect();
         let expected: f64 = weights.into_iter().map(penalty(&name)).sum();
-        let found = case.step(&*forwards, &*rule, rule.step(0.1, &[]));
+        let (_, found) = case.step(&*forwards, &*rule, rule.step(0.1, &[]));
         assert!((found - expected).abs() <= 1e-6 * expected, "{name}: {found} {expected}");
+    }
+}
+
+#[test]
+fn proximal_steps_leave_exact_zeros_and_the_gradient_of_l1_does_not() {
+    for optimizer in names("optimizer.kind") {
+        let zeros = |regularizer: &str| {
+            let recipe = settings("tanh", regularizer, &optimizer);
+            let (forwards, rule) = (recipe.activation.clone(), recipe.optimizer.clone());
+            let (mut case, mut powers) = (Case::new(recipe, rule.moments()), rule.powers());
+            for _ in 0..1000 {
+                rule.advance(&mut powers);
+                case.step(&*forwards, &*rule, rule.step(0.03, &powers));
+            }
+            let weights = case.network.layers.iter().flat_map(|layer| rows(&layer.weights).concat());
+            weights.filter(|weight| weight.to_bits() == 0).count()
+        };
+        assert_eq!(zeros("l1"), 0, "{optimizer}");
+        assert!(zeros("proximal_l1") >= 10, "{optimizer}: {}", zeros("proximal_l1"));
     }
 }

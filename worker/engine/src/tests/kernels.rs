@@ -2,6 +2,7 @@
 
 use super::{Synthetic, Value, names, recipe, regularizer_settings, run};
 use crate::kernel::Kernel;
+use gridsweep_common::data::Standardize;
 use gridsweep_common::metric::Outcome;
 use proptest::prelude::*;
 
@@ -20,7 +21,7 @@ fn train_with_all(settings: &[(&str, Value)], data: Synthetic) -> Outcome {
 fn kernels_agree_in_every_activation_and_regularizer_on_sparse_and_dense_data() {
     for activation in names("activation") {
         for regularizer in names("regularizer") {
-            for data in [Synthetic::SPARSE, Synthetic::DENSE] {
+            for data in [Synthetic::SPARSE, Synthetic::DENSE, Synthetic::STANDARDIZED] {
                 let mut settings = regularizer_settings(&regularizer);
                 settings.push(("activation", Value::from(activation.as_str())));
                 train_with_all(&settings, data);
@@ -32,7 +33,10 @@ fn kernels_agree_in_every_activation_and_regularizer_on_sparse_and_dense_data() 
 #[test]
 fn kernels_agree_in_every_optimizer() {
     for optimizer in names("optimizer.kind") {
-        train_with_all(&[("optimizer.kind", Value::from(optimizer.as_str()))], Synthetic::SPARSE);
+        let kind = ("optimizer.kind", Value::from(optimizer.as_str()));
+        train_with_all(std::slice::from_ref(&kind), Synthetic::SPARSE);
+        let shrunk = [regularizer_settings("proximal_l1"), vec![kind]].concat();
+        train_with_all(&shrunk, Synthetic::SPARSE);
     }
     for nesterov in [false, true] {
         let settings = [
@@ -47,8 +51,13 @@ fn kernels_agree_in_every_optimizer() {
 /// Lists and rows of numbers are two ways to the same bits.
 #[test]
 fn lists_and_rows_of_numbers_agree() {
-    for density in [0.05, 0.2, 0.39] {
-        let data = Synthetic { density, ..Synthetic::SPARSE };
+    for (density, standardize) in [
+        (0.05, Standardize::None),
+        (0.2, Standardize::None),
+        (0.39, Standardize::None),
+        (0.2, Standardize::Columns),
+    ] {
+        let data = Synthetic { density, standardize, ..Synthetic::SPARSE };
         let (lists, mut rows) = (data.make(), data.make());
         assert!(lists.training().inputs.sparse.is_some());
         rows.forget_lists();
@@ -74,6 +83,7 @@ proptest! {
         inputs in prop::sample::select(vec![1_usize, 15, 64, 113]),
         classes in prop::sample::select(vec![2_usize, 10, 17]),
         density in prop::sample::select(vec![0.0, 0.2, 1.0]),
+        standardize in prop::sample::select(vec![Standardize::None, Standardize::Columns]),
         samples in 20_usize..200,
     ) {
         let settings = [
@@ -81,6 +91,6 @@ proptest! {
             ("batch_size", Value::from(batch_size)),
             ("epochs", Value::from(1.0)),
         ];
-        train_with_all(&settings, Synthetic { samples, inputs, classes, density });
+        train_with_all(&settings, Synthetic { samples, inputs, classes, density, standardize });
     }
 }

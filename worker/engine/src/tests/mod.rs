@@ -3,16 +3,19 @@
 mod activations;
 mod golden;
 mod gradients;
+mod inputs;
 mod kernels;
+mod phases;
 mod recipes;
 mod trainings;
+mod trajectories;
 
 use crate::kernel::Kernel;
 use crate::random::{Key, Stream};
 use crate::{Dataset, Interrupted, Observer, Recipe, RecipeError, catalogue, train};
 use gridsweep_common::catalogue::{Applies, Setting};
 use gridsweep_common::choice::{Choices, Value};
-use gridsweep_common::data::{Pick, Validation};
+use gridsweep_common::data::{Pick, Standardize, Validation};
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::seed::{Purpose, SeedKey};
 
@@ -26,13 +29,17 @@ struct Synthetic {
     inputs: usize,
     classes: usize,
     density: f64,
+    standardize: Standardize,
 }
 
 impl Synthetic {
     /// Like MNIST, but small.
-    const SPARSE: Synthetic = Synthetic { samples: 160, inputs: 130, classes: 10, density: 0.2 };
+    const SPARSE: Synthetic =
+        Synthetic { samples: 160, inputs: 130, classes: 10, density: 0.2, standardize: Standardize::None };
     /// The same without zeros: the dense first layer.
     const DENSE: Synthetic = Synthetic { density: 1.0, ..Synthetic::SPARSE };
+    /// Lists, and inputs that are standardised.
+    const STANDARDIZED: Synthetic = Synthetic { standardize: Standardize::Columns, ..Synthetic::SPARSE };
 
     /// Makes samples whose class shows: inputs whose index is the label modulo the classes are brighter.
     fn make(self) -> Dataset {
@@ -41,6 +48,7 @@ impl Synthetic {
         let (test, test_labels) = self.part(&mut stream, self.samples / 2);
         Dataset::from_bytes(training, training_labels, test, test_labels, self.inputs, self.classes)
             .expect("synthetic data fit together")
+            .standardize(self.standardize)
     }
 
     fn part(self, stream: &mut Stream, samples: usize) -> (Vec<u8>, Vec<u8>) {

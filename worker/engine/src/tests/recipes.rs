@@ -18,6 +18,7 @@ fn defaults_are_those_of_the_protocol() {
     let recipe = try_recipe(&least()).expect("sizes and epochs are enough");
     assert_eq!((recipe.batch_size, recipe.learning_rate, recipe.restore_best), (128, 0.001, false));
     assert_eq!((recipe.reduce_learning_rate, recipe.early_stop), (None, None));
+    assert_eq!([0, 1, 99].map(|epoch| recipe.schedule.factor(epoch)), [1.0; 3]);
     assert_eq!(recipe.parameters(784, 10), 784 * 16 + 16 + 160 + 10);
 }
 
@@ -35,6 +36,13 @@ fn every_family_makes_a_recipe() {
     for regularizer in names("regularizer") {
         let settings = [least(), regularizer_settings(&regularizer)].concat();
         assert!(try_recipe(&settings).is_ok(), "{regularizer}");
+    }
+    for schedule in names("schedule.kind") {
+        let mut settings = [least(), vec![("schedule.kind", Value::from(schedule.as_str()))]].concat();
+        if schedule == "step" {
+            settings.push(("schedule.every_epochs", Value::from(3.0)));
+        }
+        assert!(try_recipe(&settings).is_ok(), "{schedule}");
     }
     for setting in ["activation", "initializer", "optimizer.kind"] {
         for name in names(setting) {
@@ -96,6 +104,21 @@ fn what_is_missing_is_named() {
     let mut table = choices(&least());
     table.insert("early_stop.patience", Value::from(3.0));
     assert_eq!(Recipe::from_choices(&table).expect_err("half a table"), missing("early_stop.monitor"));
+}
+
+#[test]
+fn what_a_schedule_ignores_or_lacks_is_refused() {
+    let with = |more: &[(&'static str, Value)]| try_recipe(&[least(), more.to_vec()].concat());
+    let cosine = ("schedule.kind", Value::from("cosine"));
+    let error = with(&[cosine.clone(), ("schedule.every_epochs", Value::from(2.0))]).expect_err("no steps");
+    assert_eq!(error.to_string(), "schedule.every_epochs has no effect with schedule.kind = cosine");
+    let error = with(&[("schedule.kind", Value::from("step"))]).expect_err("steps of which length");
+    assert_eq!(error.to_string(), "schedule.every_epochs is missing");
+    let error = with(&[("schedule.warm_up_epochs", Value::from(0.0))]).expect_err("a table without a kind");
+    assert_eq!(error.to_string(), "schedule.kind is missing");
+    let error = with(&[cosine, ("schedule.warm_up_epochs", Value::from(1.0))]).expect_err("1 epoch in all");
+    let expected = "schedule.warm_up_epochs = 1 is not a whole number below epochs = 1";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]

@@ -197,6 +197,39 @@ fn the_learning_rate_is_cut_while_nothing_gets_better() {
     assert_eq!(rates, [1e-3, 1e-3, 1e-3, 5e-4, 5e-4]);
 }
 
+/// Step by step: warm-up, the schedule's cut, and the plateau's on top of it.
+#[test]
+fn the_learning_rate_is_that_of_its_schedule_times_the_cuts() {
+    let settings = [
+        ("epochs", Value::from(6.0)),
+        ("optimizer.learning_rate", Value::from(1.0)),
+        ("optimizer.kind", Value::from("sgd")),
+        ("schedule.kind", Value::from("step")),
+        ("schedule.warm_up_epochs", Value::from(1.0)),
+        ("schedule.every_epochs", Value::from(2.0)),
+        ("schedule.factor", Value::from(0.25)),
+    ];
+    let rates = |settings: &[(&str, Value)]| {
+        outcome(settings, Synthetic::SPARSE).epochs.iter().map(|e| e.learning_rate).collect::<Vec<f64>>()
+    };
+    assert_eq!(rates(&settings), [0.5, 1.0, 1.0, 0.25, 0.25, 0.0625]);
+    let cuts = [
+        ("reduce_learning_rate.patience", Value::from(3.0)),
+        ("reduce_learning_rate.factor", Value::from(0.5)),
+        ("reduce_learning_rate.min_delta", Value::from(1e9)),
+    ];
+    assert_eq!(rates(&[&settings[..], &cuts].concat()), [0.5, 1.0, 1.0, 0.25, 0.125, 0.03125]);
+}
+
+/// A table of nothing: an old sweep and one that says it have the same results.
+#[test]
+fn a_constant_schedule_changes_no_bit_and_any_other_does() {
+    let digest = |settings: &[(&str, Value)]| outcome(settings, Synthetic::SPARSE).digest();
+    let plain = digest(&[]);
+    assert_eq!(digest(&[("schedule.kind", Value::from("constant"))]), plain);
+    assert_ne!(digest(&[("schedule.kind", Value::from("cosine"))]), plain);
+}
+
 #[test]
 fn training_stops_while_nothing_gets_better() {
     let settings = [

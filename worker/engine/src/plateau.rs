@@ -1,4 +1,4 @@
-//! When the learning rate is cut and when training stops, as in Keras' callbacks.
+//! What is done where nothing gets better: the learning rate is cut, training stops. As in Keras' callbacks.
 
 use crate::checkpoint::{CheckpointError, Reader, Writer};
 use gridsweep_common::metric::EpochMetrics;
@@ -82,9 +82,10 @@ impl Patience {
     }
 }
 
-/// The learning rate and what decides how it goes on. All of it is state of the training.
+/// The learning rate that the cuts have left, and what decides whether training goes on. All of it is state of the
+/// training.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Schedule {
+pub(crate) struct Plateau {
     reduce: Option<ReduceLearningRate>,
     stop: Option<EarlyStop>,
     reducing: Patience,
@@ -93,7 +94,7 @@ pub(crate) struct Schedule {
     is_stopped: bool,
 }
 
-impl Schedule {
+impl Plateau {
     /// Writes what changes in the course of a training.
     pub(crate) fn write(&self, out: &mut Writer) {
         out.f64(self.learning_rate);
@@ -104,7 +105,7 @@ impl Schedule {
         }
     }
 
-    /// Reads what [`Schedule::write`] wrote.
+    /// Reads what [`Plateau::write`] wrote.
     pub(crate) fn read(&mut self, from: &mut Reader<'_>) -> Result<(), CheckpointError> {
         self.learning_rate = from.f64()?;
         self.is_stopped = from.bool()?;
@@ -119,12 +120,12 @@ impl Schedule {
         learning_rate: f64,
         reduce: Option<ReduceLearningRate>,
         stop: Option<EarlyStop>,
-    ) -> Schedule {
+    ) -> Plateau {
         let (reducing, stopping) = (Patience::FRESH, Patience::FRESH);
-        Schedule { reduce, stop, reducing, stopping, learning_rate, is_stopped: false }
+        Plateau { reduce, stop, reducing, stopping, learning_rate, is_stopped: false }
     }
 
-    /// Returns the learning rate of the epoch to come.
+    /// Returns the learning rate of the epoch to come, before its schedule.
     pub(crate) fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -187,12 +188,12 @@ mod tests {
             (1, 0.1, &[1.0, 0.95, 0.85], &[1.0, 0.5, 0.5]),
         ];
         for (patience, min_delta, losses, expected) in cases {
-            let mut schedule = Schedule::new(1.0, Some(reduce(patience, min_delta)), None);
+            let mut plateau = Plateau::new(1.0, Some(reduce(patience, min_delta)), None);
             let rates: Vec<f64> = losses
                 .iter()
                 .map(|&loss| {
-                    schedule.epoch(&metrics(loss));
-                    schedule.learning_rate()
+                    plateau.epoch(&metrics(loss));
+                    plateau.learning_rate()
                 })
                 .collect();
             assert_eq!(rates, expected, "patience {patience}, min_delta {min_delta}, {losses:?}");
@@ -211,10 +212,10 @@ mod tests {
         ];
         for (patience, min_delta, losses, expected) in cases {
             let stop = EarlyStop { monitor: Monitor::TrainingObjective, patience, min_delta };
-            let mut schedule = Schedule::new(1.0, None, Some(stop));
+            let mut plateau = Plateau::new(1.0, None, Some(stop));
             let stopped = losses.iter().position(|&loss| {
-                schedule.epoch(&metrics(loss));
-                schedule.is_stopped()
+                plateau.epoch(&metrics(loss));
+                plateau.is_stopped()
             });
             assert_eq!(stopped, expected, "patience {patience}, min_delta {min_delta}, {losses:?}");
         }
@@ -222,14 +223,14 @@ mod tests {
 
     #[test]
     fn each_monitor_watches_its_own_value() {
-        let mut schedule = Schedule::new(
+        let mut plateau = Plateau::new(
             1.0,
             Some(ReduceLearningRate { monitor: Monitor::TrainingLoss, ..reduce(1, 0.0) }),
             None,
         );
-        schedule.epoch(&metrics(2.0));
-        schedule.epoch(&metrics(1.0));
-        assert_eq!(schedule.learning_rate(), 0.5, "the training loss stood still");
+        plateau.epoch(&metrics(2.0));
+        plateau.epoch(&metrics(1.0));
+        assert_eq!(plateau.learning_rate(), 0.5, "the training loss stood still");
         for monitor in Monitor::ALL {
             assert_eq!(Monitor::from_name(monitor.name()), Some(monitor));
         }

@@ -1,0 +1,56 @@
+//! Where sweeps are looked at: in a state folder, or through the coordinator that holds them.
+
+use crate::args::{Global, ServerArgs};
+use crate::error::CommandError;
+use crate::remote::RemoteReader;
+use crate::route::route;
+use crate::settings::Environment;
+use gridsweep_coordinator::store::{Reader, SqliteReader, SqliteStore, StoreError};
+use gridsweep_proto::v1;
+
+/// A place where sweeps are.
+pub(crate) enum Place {
+    /// The file in a state folder, and whether a coordinator holds it.
+    Folder { reader: SqliteReader, is_served: bool },
+    /// What a coordinator says.
+    Server(RemoteReader),
+}
+
+impl Place {
+    /// Opens the place that was asked for.
+    pub(crate) fn open(
+        server: &ServerArgs,
+        global: &Global,
+        environment: &Environment,
+    ) -> Result<Place, CommandError> {
+        if let Some(address) = &server.server {
+            let route = route(address, &server.credentials, environment)?;
+            return Ok(Place::Server(RemoteReader::connect(&route)?));
+        }
+        let reader = SqliteReader::open(&global.state)?;
+        Ok(Place::Folder { reader, is_served: SqliteStore::is_in_use(&global.state) })
+    }
+
+    pub(crate) fn reader(&self) -> &dyn Reader {
+        match self {
+            Place::Folder { reader, .. } => reader,
+            Place::Server(reader) => reader,
+        }
+    }
+
+    /// Returns whether a coordinator is at work there.
+    pub(crate) fn is_served(&self) -> bool {
+        match self {
+            Place::Folder { is_served, .. } => *is_served,
+            Place::Server(_) => true,
+        }
+    }
+
+    /// Returns what only a coordinator knows, where one is asked.
+    pub(crate) fn standing(&self) -> Result<Option<v1::StandingReply>, StoreError> {
+        match self {
+            Place::Folder { .. } => Ok(None),
+            Place::Server(reader) => reader.standing().map(Some),
+        }
+    }
+}
