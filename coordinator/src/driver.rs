@@ -628,7 +628,7 @@ mod tests {
         let waker = std::task::Waker::from(Arc::clone(&onlooker));
         let early = Pin::new(&mut submitted).poll(&mut std::task::Context::from_waker(&waker));
         assert!(early.is_pending(), "nothing is submitted yet");
-        scene.handle.inbox.send(ToDriver::Submit { sweep: sweep_of("b", 1), reply }).await.unwrap();
+        scene.handle.inbox.send(ToDriver::Submit { sweep: sweep_of("b", 1), priority: None, reply }).await.unwrap();
         onlooker.woken.notified().await;
         assert_eq!(
             onlooker.shown.lock().unwrap().take(),

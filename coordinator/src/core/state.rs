@@ -246,6 +246,11 @@ impl Counts {
         self.failed + self.quarantined
     }
 
+    /// Returns whether some have no result, whosever doing that is.
+    pub fn lacks_results(&self) -> bool {
+        self.without_result() + self.cancelled > 0
+    }
+
     pub(super) fn add(&mut self, other: &Counts) {
         self.succeeded += other.succeeded;
         self.diverged += other.diverged;

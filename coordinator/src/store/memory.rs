@@ -1,8 +1,8 @@
 //! The store as a model: what every other store has to behave like. Ends with the process.
 
 use super::{
-    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredSweep,
-    StoredTrial,
+    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredResult,
+    StoredResults, StoredSweep, StoredTrial,
 };
 use crate::core::{AttemptEnding, Event, Moment, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
@@ -21,8 +21,8 @@ pub struct MemoryStore {
     endings: BTreeMap<u64, TrialId>,
     endings_ever: u64,
     previews: BTreeMap<(TrialId, Attempt, u32), EpochMetrics>,
-    /// With the second results.
-    conflicts: Vec<Event>,
+    /// With the second results, and when each came.
+    conflicts: Vec<(Event, i64)>,
 }
 
 #[derive(Debug)]
@@ -34,6 +34,7 @@ struct MemoryTrial {
     failure: Option<Failure>,
     outcome: Option<Arc<Outcome>>,
     recorded_ms: Option<i64>,
+    recorded_by: Option<Attempt>,
     /// What went wrong in attempts up to this one does not count.
     reopened_after: Option<Attempt>,
 }
@@ -95,7 +96,7 @@ impl MemoryStore {
                 self.keep_trial_end(*trial);
             }
             Event::TrialReopened { trial } => self.keep_reopened(*trial),
-            Event::ResultConflicted { .. } => self.conflicts.push(event.clone()),
+            Event::ResultConflicted { .. } => self.conflicts.push((event.clone(), at_ms)),
             Event::SweepActivated { .. }
             | Event::CursorAdvanced { .. }
             | Event::WorkerJoined { .. }
@@ -141,6 +142,7 @@ impl MemoryStore {
             failure: None,
             outcome: None,
             recorded_ms: None,
+            recorded_by: None,
             reopened_after: None,
         });
         let attempt = StoredAttempt {
@@ -191,6 +193,19 @@ impl MemoryStore {
         events
     }
 
+    fn stored(&self, sequence: u64, id: TrialId) -> Option<StoredTrial> {
+        let trial = self.trials.get(&id)?;
+        Some(StoredTrial {
+            sequence,
+            id,
+            spec: (*trial.spec).clone(),
+            end: trial.end?,
+            failure: trial.failure.clone(),
+            summary: trial.outcome.as_ref().map(|outcome| outcome.summary()),
+            recorded_ms: trial.recorded_ms,
+        })
+    }
+
     fn trials_behind(&self, after: Option<TrialId>) -> impl Iterator<Item = (&TrialId, &MemoryTrial)> {
         self.trials.iter().filter(move |(id, _)| after.is_none_or(|after| **id > after))
     }
@@ -209,7 +224,7 @@ impl Store for MemoryStore {
             events.extend(sweep.events(Arc::new(open)));
         }
         events.extend(self.trials.iter().flat_map(|(id, trial)| Self::events_of(*id, trial)));
-        events.extend(self.conflicts.iter().cloned());
+        events.extend(self.conflicts.iter().map(|(event, _)| event.clone()));
         Ok(events)
     }
 
@@ -229,6 +244,7 @@ impl Store for MemoryStore {
             if let Some(trial) = self.trials.get_mut(&record.trial) {
                 trial.outcome = Some(Arc::clone(&record.outcome));
                 trial.recorded_ms = Some(batch.at_ms);
+                trial.recorded_by = Some(record.attempt);
             }
             self.previews.retain(|(trial, _, _), _| *trial != record.trial);
         }
@@ -242,19 +258,8 @@ impl Reader for MemoryStore {
     }
 
     fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
-        let ended = self.endings.range(after + 1..).filter_map(|(sequence, id)| {
-            let trial = self.trials.get(id)?;
-            Some(StoredTrial {
-                sequence: *sequence,
-                id: *id,
-                spec: (*trial.spec).clone(),
-                end: trial.end?,
-                failure: trial.failure.clone(),
-                summary: trial.outcome.as_ref().map(|outcome| outcome.summary()),
-                recorded_ms: trial.recorded_ms,
-            })
-        });
-        Ok(ended.take(limit).collect())
+        let behind = self.endings.range(after + 1..);
+        Ok(behind.filter_map(|(sequence, id)| self.stored(*sequence, *id)).take(limit).collect())
     }
 
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
@@ -300,5 +305,24 @@ impl Reader for MemoryStore {
 
     fn conflicts(&self) -> Result<u64, StoreError> {
         Ok(self.conflicts.len() as u64)
+    }
+
+    fn results(&self, id: TrialId) -> Result<StoredResults, StoreError> {
+        let of = |(event, at_ms): &(Event, i64)| match event {
+            Event::ResultConflicted { trial, attempt, digest, .. } if *trial == id => {
+                Some(StoredResult { attempt: *attempt, digest: *digest, recorded_ms: *at_ms })
+            }
+            _ => None,
+        };
+        let recorded = self.trials.get(&id).and_then(|trial| {
+            Some(StoredResult {
+                attempt: trial.recorded_by?,
+                digest: trial.digest?,
+                recorded_ms: trial.recorded_ms?,
+            })
+        });
+        let sequence = self.endings.iter().find(|(_, ended)| **ended == id).map(|(sequence, _)| *sequence);
+        let ended = sequence.and_then(|sequence| self.stored(sequence, id));
+        Ok(StoredResults { recorded, conflicts: self.conflicts.iter().filter_map(of).collect(), ended })
     }
 }

@@ -1,6 +1,6 @@
 //! Events and results as plain rows, and rows as events and results.
 
-use super::{StoreError, StoredAttempt};
+use super::{StoreError, StoredAttempt, StoredResult};
 use crate::core::{AttemptEnding, Event, TrialEnd};
 use gridsweep_common::choice::Choices;
 use gridsweep_common::data::{Pick, Validation};
@@ -255,6 +255,15 @@ pub(super) fn read_conflict(row: &Row<'_>) -> rusqlite::Result<Event> {
         attempt: Attempt(row.get(1)?),
         digest: parsed(row, 2)?,
         outcome: Arc::new(json::<Outcome>(row, 3)?),
+    })
+}
+
+/// Reads a result's digest from the columns `attempt, digest, recorded_ms`.
+pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<StoredResult> {
+    Ok(StoredResult {
+        attempt: Attempt(row.get(0)?),
+        digest: parsed(row, 1)?,
+        recorded_ms: row.get(2)?,
     })
 }
 

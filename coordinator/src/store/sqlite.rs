@@ -5,8 +5,8 @@
 
 use super::rows::{self, store_error};
 use super::{
-    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredSweep,
-    StoredTrial, migrations,
+    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredResults,
+    StoredSweep, StoredTrial, migrations,
 };
 use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
@@ -491,6 +491,34 @@ impl SqliteReader {
         }
     }
 
+    /// Returns the trials that have ended and fulfil a condition.
+    fn ended_where(
+        &self,
+        condition: &str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<Vec<StoredTrial>, StoreError> {
+        let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
+        let summary = rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics");
+        let sql = format!(
+            "SELECT id, {spec}, state, failure, failure_detail, {summary}, recorded_ms, sequence
+             FROM ending JOIN trial ON trial.id = ending.trial LEFT JOIN result ON result.trial = trial.id
+             WHERE {condition}"
+        );
+        self.rows(&sql, parameters, |row| {
+            let end = rows::read_end(row, 8)?;
+            let (end, failure) = end.ok_or(rusqlite::Error::InvalidQuery)?;
+            Ok(StoredTrial {
+                sequence: row.get::<_, i64>(24)?.cast_unsigned(),
+                id: rows::read_id(row, 0)?,
+                spec: rows::read_spec(row, 1)?,
+                end,
+                failure,
+                summary: rows::read_summary(row, 11)?,
+                recorded_ms: row.get(23)?,
+            })
+        })
+    }
+
     fn rows<T>(
         &self,
         sql: &str,
@@ -546,26 +574,8 @@ impl Reader for SqliteReader {
     }
 
     fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
-        let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
-        let summary = rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics");
-        let sql = format!(
-            "SELECT id, {spec}, state, failure, failure_detail, {summary}, recorded_ms, sequence
-             FROM ending JOIN trial ON trial.id = ending.trial LEFT JOIN result ON result.trial = trial.id
-             WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"
-        );
-        self.rows(&sql, &[&after.cast_signed(), &(limit as i64)], |row| {
-            let end = rows::read_end(row, 8)?;
-            let (end, failure) = end.ok_or(rusqlite::Error::InvalidQuery)?;
-            Ok(StoredTrial {
-                sequence: row.get::<_, i64>(24)?.cast_unsigned(),
-                id: rows::read_id(row, 0)?,
-                spec: rows::read_spec(row, 1)?,
-                end,
-                failure,
-                summary: rows::read_summary(row, 11)?,
-                recorded_ms: row.get(23)?,
-            })
-        })
+        let condition = "sequence > ?1 ORDER BY sequence LIMIT ?2";
+        self.ended_where(condition, &[&after.cast_signed(), &(limit as i64)])
     }
 
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
@@ -620,5 +630,14 @@ impl Reader for SqliteReader {
     fn conflicts(&self) -> Result<u64, StoreError> {
         let counts = self.rows("SELECT count(*) FROM conflict", &[], |row| row.get::<_, i64>(0))?;
         Ok(counts.first().map_or(0, |count| count.cast_unsigned()))
+    }
+
+    fn results(&self, trial: TrialId) -> Result<StoredResults, StoreError> {
+        let of = |table: &str| {
+            let sql = format!("SELECT attempt, digest, recorded_ms FROM {table} WHERE trial = ?1");
+            self.rows(&sql, &[&trial.to_string()], rows::read_result)
+        };
+        let ended = self.ended_where("trial.id = ?1", &[&trial.to_string()])?.pop();
+        Ok(StoredResults { recorded: of("result")?.pop(), conflicts: of("conflict")?, ended })
     }
 }
