@@ -15,7 +15,7 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "Exit codes: 0 every trial succeeded or diverged, 1 unexpected error, 2 usage or sweep file \
-wrong, 3 finished with failed trials, 4 no worker, coordinator or store within reach, 130 interrupted (the same \
+wrong, 3 finished with failed or cancelled trials, or results that differ, 4 no worker, coordinator or store within reach, 130 interrupted (the same \
 command goes on).";
 
 /// Options of every command.
@@ -81,12 +81,22 @@ pub(crate) enum Command {
     Submit(SubmitArgs),
     /// Say how sweeps stand
     Status(StatusArgs),
+    /// Say everything about one trial: choices, attempts with reasons, curves, metrics
+    Show(ShowArgs),
+    /// Stop a sweep: what runs is revoked, what has ended stays; the same file again takes it back
+    Cancel(SweepArgs),
+    /// Give the failed and quarantined trials of a sweep new attempts; a cancelled sweep goes on
+    Retry(SweepArgs),
     /// Print the tables of a sweep, also while it runs
     Table(TableArgs),
     /// Print results as data
     Export(ExportArgs),
+    /// Run a sample of recorded trials again here and compare the results to the bit
+    Verify(VerifyArgs),
     /// List every setting, family, data set and metric
     Catalog(CatalogArgs),
+    /// Print a script that lets a shell complete what is typed
+    Completions(CompletionsArgs),
 }
 
 /// A sweep file and what is changed in it.
@@ -199,15 +209,74 @@ pub(crate) struct SubmitArgs {
     pub(crate) server: String,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
-    /// Wait until every trial has ended
+    /// Free slots go to the sweeps with the highest number first and are shared among equals [default: as it was, 0 for a
+    /// new sweep]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) priority: Option<i32>,
+    /// Wait until every trial has ended, also through restarts of the coordinator
     #[arg(long)]
     pub(crate) wait: bool,
+    /// How long to wait without any worker, or without a coordinator, before giving up
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = crate::duration::parse)]
+    pub(crate) wait_for_workers: std::time::Duration,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct SweepArgs {
+    /// A sweep's name or number, or `last`
+    pub(crate) sweep: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
+    pub(crate) format: PlanFormat,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ShowArgs {
+    /// The beginning of a trial's id, or `last`: the one that ended last
+    pub(crate) trial: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
+    pub(crate) format: PlanFormat,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct VerifyArgs {
+    /// A sweep's name or number, or `last`
+    pub(crate) sweep: String,
+    /// How much of the recorded trials to run again: a share as `5%`, at least one, or a number
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = crate::commands::sample)]
+    pub(crate) sample: crate::commands::Sample,
+    /// Which ones: the same number picks the same trials of the same results
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Trials to run at once [default: the cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) threads: Option<u16>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
+    pub(crate) format: PlanFormat,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct StatusArgs {
-    /// A sweep's name, or `last` [default: all]
+    /// A sweep's name or number, or `last` [default: all]
     pub(crate) sweep: Option<String>,
+    /// Say it again whenever it changes, until everything has ended
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
     pub(crate) format: PlanFormat,
@@ -217,7 +286,7 @@ pub(crate) struct StatusArgs {
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct TableArgs {
-    /// A sweep's name, or `last`
+    /// A sweep's name or number, or `last`
     pub(crate) sweep: String,
     /// A study of the sweep [default: all]
     pub(crate) study: Option<String>,
@@ -234,7 +303,7 @@ fn table_formats() -> impl Iterator<Item = &'static str> {
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct ExportArgs {
-    /// A sweep's name, or `last`
+    /// A sweep's name or number, or `last`
     pub(crate) sweep: String,
     /// What to print
     #[arg(long, value_enum)]

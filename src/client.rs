@@ -23,6 +23,12 @@ pub(crate) struct Client {
     address: String,
 }
 
+impl std::fmt::Display for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.address)
+    }
+}
+
 impl Client {
     /// Connects.
     pub(crate) async fn connect(route: &Route) -> Result<Client, CommandError> {
@@ -37,6 +43,7 @@ impl Client {
         &mut self,
         open: &OpenSweep,
         data: &[PathBuf],
+        priority: Option<i32>,
     ) -> Result<v1::Submitted, CommandError> {
         let catalogue = serde_json::to_string(&open.frozen.catalogue).map_err(CommandError::unexpected)?;
         let request = v1::SubmitRequest {
@@ -44,6 +51,7 @@ impl Client {
             catalogue,
             data: Some((&open.frozen.data).into()),
             numerics: open.frozen.numerics,
+            priority,
         };
         match self.try_submit(request.clone()).await? {
             Reply::Submitted(submitted) => return Ok(submitted),
@@ -109,6 +117,18 @@ impl Client {
         let stream =
             self.sweeps.watch(v1::WatchRequest { sweep }).await.map_err(|status| self.error(&status))?;
         Ok(stream.into_inner())
+    }
+
+    /// Cancels a sweep.
+    pub(crate) async fn cancel(&mut self, sweep: u64) -> Result<v1::CancelReply, CommandError> {
+        let reply = self.sweeps.cancel(v1::CancelRequest { sweep }).await;
+        reply.map(tonic::Response::into_inner).map_err(|status| self.error(&status))
+    }
+
+    /// Gives what failed of a sweep new attempts.
+    pub(crate) async fn retry(&mut self, sweep: u64) -> Result<v1::RetryReply, CommandError> {
+        let reply = self.sweeps.retry(v1::RetryRequest { sweep }).await;
+        reply.map(tonic::Response::into_inner).map_err(|status| self.error(&status))
     }
 
     /// Says what a status means to the user.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub(crate) enum Ending {
     /// All is well; of a sweep: every trial succeeded or diverged.
     Done,
-    /// The sweep ended, and some trials have no result.
+    /// The sweep ended, and some trials have no result; or results are not what they should be.
     FailedTrials,
     /// Stopped by the user; the same command goes on.
     Interrupted,

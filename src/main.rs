@@ -1,6 +1,7 @@
 //! The `gridsweep` command: parse, run, print the error, exit.
 
 mod args;
+mod change;
 mod children;
 mod client;
 mod commands;
@@ -15,7 +16,9 @@ mod remote;
 mod results;
 mod route;
 mod settings;
+mod spark;
 mod sweep_file;
+mod trials;
 mod view;
 mod work;
 

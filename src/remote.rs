@@ -5,7 +5,8 @@ use crate::error::CommandError;
 use gridsweep_common::id::TrialId;
 use gridsweep_common::metric::EpochMetrics;
 use gridsweep_coordinator::store::{
-    AttemptedTrial, Reader, RunningAttempt, StoreError, StoredAttempt, StoredSweep, StoredTrial, wire,
+    AttemptedTrial, Reader, RunningAttempt, StoreError, StoredAttempt, StoredResults, StoredSweep,
+    StoredTrial, wire,
 };
 use gridsweep_proto::convert::{self, Malformed};
 use gridsweep_proto::{MESSAGE_BYTES_MAX, v1};
@@ -113,6 +114,12 @@ impl Reader for RemoteReader {
 
     fn conflicts(&self) -> Result<u64, StoreError> {
         self.standing().map(|standing| standing.conflicts)
+    }
+
+    fn results(&self, trial: TrialId) -> Result<StoredResults, StoreError> {
+        let request = v1::ListResultsRequest { trial: trial.0.to_vec() };
+        let reply = self.ask(async |mut client| client.list_results(request).await)?;
+        wire::results(reply).map_err(|malformed| self.error(malformed))
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Results {
     pub(crate) trials: BTreeMap<u64, StoredTrial>,
     /// How far the store has been read, in the order in which trials ended.
     read_up_to: u64,
+    /// Trials that were cancelled have ended; those of a sweep that goes on will be run.
+    is_cancelled: bool,
 }
 
 /// Finds a sweep by its name, by its number, or the one submitted last.
@@ -83,10 +85,20 @@ pub(crate) fn for_each_ended(
     }
 }
 
-/// Reads all results of a sweep.
+/// Reads all results of a stored sweep.
+pub(crate) fn load_stored(reader: &dyn Reader, stored: StoredSweep) -> Result<Results, CommandError> {
+    let is_cancelled = stored.is_cancelled;
+    load_as(reader, open(stored)?, is_cancelled)
+}
+
+/// Reads all results of a sweep that is worked on.
 pub(crate) fn load(reader: &dyn Reader, open: OpenSweep) -> Result<Results, CommandError> {
+    load_as(reader, open, false)
+}
+
+fn load_as(reader: &dyn Reader, open: OpenSweep, is_cancelled: bool) -> Result<Results, CommandError> {
     let labels = Labels::of(&open.sweep);
-    let mut results = Results { open, labels, trials: BTreeMap::new(), read_up_to: 0 };
+    let mut results = Results { open, labels, trials: BTreeMap::new(), read_up_to: 0, is_cancelled };
     results.load_more(reader)?;
     Ok(results)
 }
@@ -94,9 +106,11 @@ pub(crate) fn load(reader: &dyn Reader, open: OpenSweep) -> Result<Results, Comm
 impl Results {
     /// Reads what has ended since the last time.
     pub(crate) fn load_more(&mut self, reader: &dyn Reader) -> Result<(), CommandError> {
-        let trials = &mut self.trials;
+        let (trials, is_cancelled) = (&mut self.trials, self.is_cancelled);
         self.read_up_to = for_each_ended(reader, &self.open, self.read_up_to, |index, trial| {
-            trials.insert(index, trial);
+            if is_cancelled || trial.end != TrialEnd::Cancelled {
+                trials.insert(index, trial);
+            }
         })?;
         Ok(())
     }
@@ -106,6 +120,10 @@ impl Results {
         let mut counts = Counts::default();
         for trial in self.trials.values() {
             *counts.of(trial.end) += 1;
+        }
+        if self.is_cancelled {
+            // What was never begun of a cancelled sweep has no row.
+            counts.cancelled += self.open.trials() - counts.total();
         }
         counts
     }

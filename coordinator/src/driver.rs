@@ -11,13 +11,13 @@ mod write;
 
 use crate::blob::BlobStore;
 use crate::core::{
-    self, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings, Snapshot,
-    SubmitReport,
+    self, Answer, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings,
+    Snapshot,
 };
 use crate::store::{Preview, Store, StoreError};
 use gridsweep_common::data::DataManifest;
 use gridsweep_common::frozen::OpenSweep;
-use gridsweep_common::id::{Digest, Fence, Term, TrialId, WorkerId};
+use gridsweep_common::id::{Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::EpochMetrics;
 use gridsweep_common::trial::KeptCheckpoint;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +47,11 @@ pub(crate) enum ToDriver {
     /// Epochs of running trials.
     Previews { worker: WorkerId, reports: Vec<(Fence, EpochMetrics)> },
     /// A sweep is submitted.
-    Submit { sweep: Arc<OpenSweep>, reply: oneshot::Sender<SubmitReport> },
+    Submit { sweep: Arc<OpenSweep>, priority: Option<i32>, reply: oneshot::Sender<Answer> },
+    /// A sweep is not wanted any more.
+    Cancel { sweep: SweepId, reply: oneshot::Sender<Answer> },
+    /// What failed of a sweep is to be tried again.
+    Retry { sweep: SweepId, reply: oneshot::Sender<Answer> },
     /// The process of a worker has ended. Had it anything to run?
     Died { name: String, reason: String, reply: oneshot::Sender<bool> },
     /// Which data set has this digest?
@@ -115,7 +119,7 @@ pub(crate) struct Driver {
     inbox: mpsc::Receiver<ToDriver>,
     standing: watch::Sender<Arc<Standing>>,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<Outbound>>,
-    tickets: BTreeMap<u64, oneshot::Sender<SubmitReport>>,
+    tickets: BTreeMap<u64, oneshot::Sender<Answer>>,
     /// Those who wait to hear whether their checkpoints are kept.
     uploads: BTreeMap<u64, oneshot::Sender<bool>>,
     checkpoints: BlobStore,
@@ -233,11 +237,8 @@ impl Driver {
                 Input::Died { name, reason }
             }
             ToDriver::Previews { worker, reports } => return self.keep_previews(worker, reports),
-            ToDriver::Submit { sweep, reply } => {
-                let ticket = self.next_ticket;
-                self.next_ticket += 1;
-                self.tickets.insert(ticket, reply);
-                Input::Submit { ticket, sweep }
+            ToDriver::Submit { sweep, priority, reply } => {
+                Input::Submit { ticket: self.ticket(reply), sweep, priority }
             }
             ToDriver::WantsCheckpoint { fence, checkpoint, reply } => {
                 // Whoever asked may be gone.
@@ -250,6 +251,8 @@ impl Driver {
                 self.uploads.insert(ticket, reply);
                 Input::Checkpoint { ticket, fence, checkpoint }
             }
+            ToDriver::Cancel { sweep, reply } => Input::Cancel { ticket: self.ticket(reply), sweep },
+            ToDriver::Retry { sweep, reply } => Input::Retry { ticket: self.ticket(reply), sweep },
             ToDriver::Describe { data, reply } => {
                 let manifest = self.core.sweeps().find(|(_, sweep)| sweep.data() == data);
                 let _ = reply.send(manifest.map(|(_, sweep)| sweep.frozen.data.clone()));
@@ -261,6 +264,14 @@ impl Driver {
         }
         let next = self.decide_and_apply(input);
         append(decision, next);
+    }
+
+    /// Remembers who waits for an answer.
+    fn ticket(&mut self, reply: oneshot::Sender<Answer>) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.tickets.insert(ticket, reply);
+        ticket
     }
 
     fn keep_previews(&mut self, worker: WorkerId, reports: Vec<(Fence, EpochMetrics)>) {
@@ -328,10 +339,10 @@ impl Driver {
                 // Not waited for: what a crash leaves is cleared at the next start.
                 drop(tokio::task::spawn_blocking(move || checkpoints.remove(digest)));
             }
-            Effect::Reply { ticket, report } => {
+            Effect::Reply { ticket, answer } => {
                 if let Some(reply) = self.tickets.remove(&ticket) {
-                    // Whoever asked may be gone; the sweep is submitted all the same.
-                    let _ = reply.send(report);
+                    // Whoever asked may be gone; what was asked for is done all the same.
+                    let _ = reply.send(answer);
                 }
             }
         }
@@ -439,7 +450,11 @@ mod tests {
             let (driver, handle) = Driver::start(Box::new(store.clone()), blobs, settings()).unwrap();
             let driver = tokio::spawn(driver.run());
             let (reply, submitted) = oneshot::channel();
-            handle.inbox.send(ToDriver::Submit { sweep: sweep_of("a", trials), reply }).await.unwrap();
+            handle
+                .inbox
+                .send(ToDriver::Submit { sweep: sweep_of("a", trials), priority: None, reply })
+                .await
+                .unwrap();
             submitted.await.unwrap();
             let (sender, outbox) = mpsc::channel(OUTBOX_MESSAGES_MAX);
             let (joined, worker) = oneshot::channel();
@@ -530,7 +545,12 @@ mod tests {
         let waker = std::task::Waker::from(Arc::clone(&onlooker));
         let early = Pin::new(&mut submitted).poll(&mut std::task::Context::from_waker(&waker));
         assert!(early.is_pending(), "nothing is submitted yet");
-        scene.handle.inbox.send(ToDriver::Submit { sweep: sweep_of("b", 1), reply }).await.unwrap();
+        scene
+            .handle
+            .inbox
+            .send(ToDriver::Submit { sweep: sweep_of("b", 1), priority: None, reply })
+            .await
+            .unwrap();
         onlooker.woken.notified().await;
         assert_eq!(
             onlooker.shown.lock().unwrap().take(),

@@ -6,6 +6,7 @@ pub mod doors;
 mod driver;
 mod grpc;
 mod observe;
+pub mod offline;
 mod server;
 pub mod store;
 

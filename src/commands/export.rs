@@ -89,12 +89,12 @@ pub(crate) fn export(
     let ExportFormat::Jsonl = args.format;
     let place = Place::open(&args.server, global, environment)?;
     let reader = place.reader();
-    let open = results::open(results::find(reader, &args.sweep)?)?;
+    let stored = results::find(reader, &args.sweep)?;
     let mut lines = Lines(String::new());
     match args.what {
-        What::Trials => trials(&results::load(reader, open)?, &mut lines)?,
-        What::Epochs => epochs(&results::load(reader, open)?, reader, &mut lines)?,
-        What::Attempts => attempts(&open, reader, &mut lines)?,
+        What::Trials => trials(&results::load_stored(reader, stored)?, &mut lines)?,
+        What::Epochs => epochs(&results::load_stored(reader, stored)?, reader, &mut lines)?,
+        What::Attempts => attempts(&results::open(stored)?, reader, &mut lines)?,
     }
     lines.flush()?;
     Ok(Ending::Done)

@@ -1,15 +1,23 @@
 //! One command a file. Each computes what it has to say, then prints it.
 
+mod cancel;
 mod catalog;
 mod check;
+mod completions;
 mod export;
 mod plan;
+mod retry;
 mod run;
 mod serve;
+mod show;
 mod status;
 mod submit;
 mod table;
+mod verify;
+mod wait;
 mod worker;
+
+pub(crate) use verify::{Sample, sample};
 
 use crate::args::{Args, Command};
 use crate::error::{CommandError, Ending};
@@ -28,13 +36,18 @@ pub(crate) fn run(args: Args) -> Result<Ending, CommandError> {
         Command::Worker(args) => block_on(worker::worker(&args, &global, &environment)),
         Command::Submit(args) => block_on(submit::submit(&args, &global, &environment)),
         Command::Status(args) => status::status(&args, &global, &environment),
+        Command::Show(args) => show::show(&args, &global, &environment),
+        Command::Cancel(args) => cancel::cancel(&args, &global, &environment),
+        Command::Retry(args) => retry::retry(&args, &global, &environment),
+        Command::Verify(args) => verify::verify(&args, &global, &environment),
+        Command::Completions(args) => completions::completions(&args),
         Command::Table(args) => table::table(&args, &global, &environment),
         Command::Export(args) => export::export(&args, &global, &environment),
         Command::Catalog(args) => catalog::catalog(&args),
     }
 }
 
-fn block_on(command: impl Future<Output = Result<Ending, CommandError>>) -> Result<Ending, CommandError> {
+fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::unexpected)?;
     let ending = runtime.block_on(command);

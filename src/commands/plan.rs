@@ -8,6 +8,7 @@ use crate::sweep_file::{self, SweepFile};
 use crate::work::{Work, flops};
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::search::Search;
+use gridsweep_coordinator::core::TrialEnd;
 use gridsweep_coordinator::store::{SqliteReader, StoreError};
 use gridsweep_worker::dataset::Shape;
 use serde::Serialize;
@@ -124,6 +125,9 @@ fn done(open: &OpenSweep, work: &Work, global: &Global) -> Result<Done, CommandE
     let mut done = Done::default();
     let mut ids = Vec::new();
     results::for_each_ended(&reader, open, 0, |_, trial| {
+        if trial.end == TrialEnd::Cancelled {
+            return;
+        }
         let operations = work.trial(&trial.spec.choices);
         done.trials += 1;
         done.operations += operations;

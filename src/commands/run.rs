@@ -51,7 +51,7 @@ pub(crate) async fn run(
         checkpoint_every: args.checkpoint_every,
     };
     let mut client = Client::connect(&route::of_this_machine(&coordinator.address.to_string())?).await?;
-    let submitted = client.submit(&open, &data).await?;
+    let submitted = client.submit(&open, &data, None).await?;
     note(global.quiet, &describe(&open.sweep.name, &submitted));
     let watch = client.watch(submitted.sweep).await?;
     let work = Work::of(file.data.shape(), open.sweep.data.validation.fraction);
@@ -169,7 +169,7 @@ fn finish(
             let studies: Vec<usize> = (0..view.results.open.sweep.studies.len()).collect();
             print_result(&view.results.render_for_terminal(&studies))?;
             note(global.quiet, &view.last_words(began.elapsed().as_secs_f64()));
-            if view.results.counts().without_result() == 0 {
+            if !view.results.counts().lacks_results() {
                 return Ok(Ending::Done);
             }
             for (end, failure) in view.results.first_failures() {

@@ -2,8 +2,8 @@
 //! a coordinator, which knows why nothing runs.
 
 use crate::args::{Global, PlanFormat, StatusArgs};
-use crate::error::{CommandError, Ending};
-use crate::output::{counted, grouped, print_result};
+use crate::error::{CommandError, Ending, Kind};
+use crate::output::{counted, grouped, note, print_result};
 use crate::place::Place;
 use crate::results::{self, Results};
 use crate::settings::Environment;
@@ -11,12 +11,16 @@ use gridsweep_coordinator::core::Counts;
 use gridsweep_coordinator::store::{RunningAttempt, StoredSweep};
 use serde::Serialize;
 use std::fmt::Write;
+use std::time::Duration;
 
 #[derive(Serialize, Debug)]
 struct SweepStatus {
     schema: u32,
+    sweep: u64,
     name: String,
-    /// `ended`, `running`, `waiting`: a coordinator is at work, and no trial of it runs, or `stopped`: there is none.
+    /// Free slots go to the sweeps with the highest first.
+    priority: i32,
+    /// `ended`, `cancelled`, `running`, `waiting`: a coordinator is at work, and no trial of it runs, or `stopped`: there is none.
     state: &'static str,
     /// Why no trial of it runs, where a coordinator was asked and none does.
     waits_because: Option<String>,
@@ -46,11 +50,58 @@ struct RunningStatus {
     validation_loss: Option<f64>,
 }
 
+/// How often `--watch` looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 pub(crate) fn status(
     args: &StatusArgs,
     global: &Global,
     environment: &Environment,
 ) -> Result<Ending, CommandError> {
+    let mut look = look(args, global, environment)?;
+    show(&look.text, None)?;
+    let mut is_away = false;
+    while args.watch && !look.has_ended {
+        std::thread::sleep(LOOK_EVERY);
+        let before = look.text.clone();
+        match self::look(args, global, environment) {
+            Ok(next) => (look, is_away) = (next, false),
+            // A coordinator may come back.
+            Err(error) if error.kind == Kind::Infrastructure => {
+                if !std::mem::replace(&mut is_away, true) {
+                    note(global.quiet, &format!("{}; looking again until it answers", error.source));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        if look.text != before {
+            show(&look.text, Some(&before))?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+/// Prints how things stand: on a terminal in the place of what was there before.
+fn show(text: &str, before: Option<&str>) -> Result<(), CommandError> {
+    let terminal = console::Term::stdout();
+    match before {
+        Some(_) if terminal.is_term() => {
+            // A terminal that cannot be cleared shows one below the other.
+            let _ = terminal.clear_screen();
+            print_result(text)
+        }
+        Some(_) => print_result(&format!("\n{text}")),
+        None => print_result(text),
+    }
+}
+
+/// How things stand at one moment.
+struct Look {
+    text: String,
+    has_ended: bool,
+}
+
+fn look(args: &StatusArgs, global: &Global, environment: &Environment) -> Result<Look, CommandError> {
     let place = Place::open(&args.server, global, environment)?;
     let sweeps = match &args.sweep {
         Some(selector) => vec![results::find(place.reader(), selector)?],
@@ -71,8 +122,8 @@ pub(crate) fn status(
         PlanFormat::Table => statuses.iter().map(render).collect::<Vec<_>>().join("\n"),
         PlanFormat::Json => serde_json::to_string_pretty(&statuses).map_err(CommandError::unexpected)? + "\n",
     };
-    print_result(&text)?;
-    Ok(Ending::Done)
+    let has_ended = statuses.iter().all(|status| matches!(status.state, "ended" | "cancelled"));
+    Ok(Look { text, has_ended })
 }
 
 fn status_of(
@@ -81,7 +132,8 @@ fn status_of(
     running: &[RunningAttempt],
 ) -> Result<SweepStatus, CommandError> {
     use gridsweep_common::search::Search;
-    let results = results::load(place.reader(), results::open(stored)?)?;
+    let (number, priority, is_cancelled) = (stored.id.0, stored.priority, stored.is_cancelled);
+    let results = results::load_stored(place.reader(), stored)?;
     let Counts { succeeded, diverged, failed, cancelled, quarantined } = results.counts();
     let failures = results.first_failures();
     let (sweep, trials) = (&results.open.sweep, results.open.trials());
@@ -92,6 +144,7 @@ fn status_of(
         .collect();
     let is_served = place.is_served();
     let state = match results.counts().total() == trials {
+        true if is_cancelled && cancelled > 0 => "cancelled",
         true => "ended",
         false if is_served && !running.is_empty() => "running",
         false if is_served => "waiting",
@@ -99,7 +152,9 @@ fn status_of(
     };
     Ok(SweepStatus {
         schema: 1,
+        sweep: number,
         name: sweep.name.clone(),
+        priority,
         state,
         waits_because: None,
         cells: sweep.grid().cells(),
@@ -137,11 +192,14 @@ fn render(status: &SweepStatus) -> String {
         "waiting" => {
             ": none of its trials runs now; it goes on with a free slot, or, where `run` is at work on another sweep, when it is run again"
         }
+        "cancelled" => ": the same file, run or submitted again, takes it back",
         _ => "",
     };
     // Writing to a string does not fail.
     let because = status.waits_because.as_ref().map_or(String::new(), |because| format!(": {because}"));
-    let _ = writeln!(text, "{}: {}{why}{because}", status.name, status.state);
+    let priority =
+        if status.priority == 0 { String::new() } else { format!(" (priority {})", status.priority) };
+    let _ = writeln!(text, "{}{priority}: {}{why}{because}", status.name, status.state);
     let mut counts = vec![format!("{}/{} ended", grouped(ended), counted(status.trials, "trial"))];
     let by_state = [
         (status.succeeded, "succeeded"),

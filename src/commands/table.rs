@@ -16,7 +16,9 @@ pub(crate) fn table(
 ) -> Result<Ending, CommandError> {
     let place = Place::open(&args.server, global, environment)?;
     let reader = place.reader();
-    let open = results::open(results::find(reader, &args.sweep)?)?;
+    let stored = results::find(reader, &args.sweep)?;
+    let results = results::load_stored(reader, stored)?;
+    let open = &results.open;
     let studies = match &args.study {
         None => (0..open.sweep.studies.len()).collect(),
         Some(name) => {
@@ -27,7 +29,6 @@ pub(crate) fn table(
             })?]
         }
     };
-    let results = results::load(reader, open)?;
     let text = if args.format == "table" {
         results.render_for_terminal(&studies)
     } else {

@@ -63,7 +63,7 @@ pub(super) fn wanted_kernel(environment: &Environment) -> Result<Kernel, Command
 }
 
 /// Chooses what computes. A kernel that differs from the reference in one bit is not used.
-fn kernel(environment: &Environment) -> Result<Kernel, CommandError> {
+pub(super) fn kernel(environment: &Environment) -> Result<Kernel, CommandError> {
     let wanted = wanted_kernel(environment)?;
     if wanted.is_slow() {
         tracing::warn!(

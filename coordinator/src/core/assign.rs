@@ -1,17 +1,23 @@
-//! Free slots are filled: first with trials that wait for another attempt, then from the sweeps' cursors. When every
-//! slot has its trial, each gets one more to go on with.
+//! Free slots are filled. Sweeps of the highest priority are served first, and of equals the one that has the fewest live
+//! attempts, so that a long sweep does not hold up a short one. Each sweep gives first its trials that wait for another
+//! attempt, then those at its cursor. When every slot has its trial, each gets one more to go on with.
 
 use super::room::Room;
-use super::state::{Core, Counts, Lease, Moment, Phase, SweepState, TrialState};
+use super::state::{Core, Counts, Lease, Moment, Phase, SweepState, TrialEnd, TrialState};
 use super::{Decision, Event, Message, spare};
 use gridsweep_common::id::{Attempt, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::trial::TrialSpec;
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::btree_map::Range;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many trials of a grid one decision looks at: a grid whose beginning is done already is walked over in steps, so
 /// that no decision takes long. At about 5 µs a trial this is 20 ms.
 pub const STEPS_MAX: u64 = 4096;
+
+/// After so many steps without a lease it is an equal's turn: who walks over what is done holds up nobody.
+const TURN_STEPS: u64 = 64;
 
 /// Gives each free slot a trial; what is idle then helps the others.
 pub(super) fn assign(core: &Core, now: Moment) -> Decision {
@@ -19,16 +25,67 @@ pub(super) fn assign(core: &Core, now: Moment) -> Decision {
     if core.is_draining {
         return decision;
     }
-    let room = Room::of(core, now);
-    let mut walk = Walk { core, now, room, steps_left: STEPS_MAX, leased: BTreeSet::new() };
-    walk.over_waiting(&mut decision);
-    for (&id, state) in core.sweeps.iter().filter(|(_, state)| state.is_active) {
-        walk.over(id, state, &mut decision);
-    }
+    let mut walk =
+        Walk { core, now, room: Room::of(core, now), steps_left: STEPS_MAX, leased: BTreeSet::new() };
+    walk.over(lines(core), &mut decision);
     if walk.steps_left > 0 && walk.room.idle_slots() > 0 {
         spare::help(core, now, &mut walk.room, &mut decision);
     }
     decision
+}
+
+/// A sweep's trials, in the order in which they are begun.
+struct Line<'a> {
+    sweep: SweepId,
+    state: &'a SweepState,
+    /// Those that wait for another attempt.
+    waiting: Range<'a, (SweepId, u64), TrialId>,
+    /// How far the cursor comes in this decision, and over what.
+    cursor: u64,
+    known: Vec<(u64, TrialId)>,
+    ended: Counts,
+    /// Live attempts for the sweep's sake.
+    live: u64,
+    /// Steps without a lease.
+    fruitless: u64,
+}
+
+/// What a step along a line came to.
+enum Step {
+    Leased,
+    Passed,
+    /// There is nothing more to be had from it now.
+    Exhausted,
+}
+
+/// Returns a line for each sweep that may have something to begin, or to count.
+fn lines(core: &Core) -> Vec<Line<'_>> {
+    fn line<'a>(core: &'a Core, sweep: SweepId, state: &'a SweepState) -> Line<'a> {
+        let waiting = core.waiting.range((sweep, 0)..=(sweep, u64::MAX));
+        let (cursor, known, ended) = (state.cursor, Vec::new(), Counts::default());
+        Line { sweep, state, waiting, cursor, known, ended, live: 0, fruitless: 0 }
+    }
+    let is_of_use =
+        |line: &Line<'_>| line.cursor < line.state.open.trials() || line.waiting.clone().next().is_some();
+    let active = core.sweeps.iter().filter(|(_, state)| state.is_active);
+    let mut lines: Vec<_> =
+        active.map(|(&sweep, state)| line(core, sweep, state)).filter(is_of_use).collect();
+    // One alone has nobody to share with.
+    if lines.len() > 1 {
+        let live = live(core);
+        lines.iter_mut().for_each(|line| line.live = live.get(&line.sweep).copied().unwrap_or(0));
+    }
+    lines
+}
+
+/// Counts the live attempts by the sweep for whose sake they run.
+fn live(core: &Core) -> BTreeMap<SweepId, u64> {
+    let mut live = BTreeMap::new();
+    let sweep_of = |lease: &Lease| core.waiting_place(core.trials.get(&lease.fence.trial)?);
+    for (sweep, _) in core.live_leases().filter_map(sweep_of) {
+        *live.entry(sweep).or_default() += 1;
+    }
+    live
 }
 
 /// The way over the trials within one decision.
@@ -41,49 +98,96 @@ struct Walk<'a> {
     leased: BTreeSet<TrialId>,
 }
 
-impl Walk<'_> {
-    /// Leases trials that wait for another attempt. One that has to wait for a certain worker holds up no other.
-    fn over_waiting(&mut self, decision: &mut Decision) {
-        let core = self.core;
-        for id in core.waiting.values() {
-            if self.steps_left == 0 || self.room.is_used_up() {
-                return;
-            }
+impl<'a> Walk<'a> {
+    /// Takes one step after the other along the line whose turn it is.
+    fn over(&mut self, mut lines: Vec<Line<'a>>, decision: &mut Decision) {
+        let turn = |line: &Line<'_>| {
+            (Reverse(line.state.priority), line.fruitless / TURN_STEPS, line.live, line.sweep)
+        };
+        let mut done = Vec::new();
+        while self.steps_left > 0
+            && let Some(next) = (0..lines.len()).min_by_key(|&n| turn(&lines[n]))
+        {
             self.steps_left -= 1;
-            if let Some(Phase::Pending { spec }) = core.trials.get(id).map(|trial| &trial.phase) {
-                self.lease(*id, spec, decision);
+            match self.step(&mut lines[next], decision) {
+                Step::Leased => lines[next].live += 1,
+                Step::Passed => lines[next].fruitless += 1,
+                Step::Exhausted => done.push(lines.swap_remove(next)),
             }
+        }
+        done.into_iter().chain(lines).for_each(|line| line.close(decision));
+    }
+
+    fn step(&mut self, line: &mut Line<'a>, decision: &mut Decision) -> Step {
+        if line.state.is_cancelled {
+            return self.pass_cancelled(line);
+        }
+        if !self.room.is_used_up()
+            && let Some((_, &id)) = line.waiting.next()
+        {
+            return self.begin_waiting(id, decision);
+        }
+        self.begin_at_cursor(line, decision)
+    }
+
+    /// Leases a trial that waits for another attempt. One that has to wait for a certain worker holds up no other.
+    fn begin_waiting(&mut self, id: TrialId, decision: &mut Decision) -> Step {
+        match self.core.trials.get(&id).map(|trial| &trial.phase) {
+            Some(Phase::Pending { spec }) if !self.leased.contains(&id) && self.lease(id, spec, decision) => {
+                Step::Leased
+            }
+            _ => Step::Passed,
         }
     }
 
-    /// Moves one sweep's cursor over trials that have ended or run, and leases the others while there is room.
-    fn over(&mut self, sweep: SweepId, state: &SweepState, decision: &mut Decision) {
-        let mut cursor = state.cursor;
-        let mut known = Vec::new();
-        let mut ended = Counts::default();
-        while self.steps_left > 0 {
-            let Some(spec) = state.open.trial(cursor) else { break };
-            if spec.numerics != self.core.settings.numerics {
-                break;
+    /// Moves a sweep's cursor over a trial that has ended or runs, or leases it while there is room.
+    fn begin_at_cursor(&mut self, line: &mut Line<'a>, decision: &mut Decision) -> Step {
+        let Some(spec) = line.state.open.trial(line.cursor) else { return Step::Exhausted };
+        if spec.numerics != self.core.settings.numerics {
+            return Step::Exhausted;
+        }
+        let (id, spec) = (spec.id(), Arc::new(spec));
+        let known = self.core.trials.get(&id).map(|trial| &trial.phase);
+        let is_taken = self.leased.contains(&id);
+        let is_reopened = matches!(known, Some(Phase::GivenUp { end: TrialEnd::Cancelled, .. }));
+        let step = match known {
+            Some(Phase::Recorded { end, .. } | Phase::GivenUp { end, .. }) if !is_reopened => {
+                *line.ended.of(*end) += 1;
+                Step::Passed
             }
-            let (id, spec) = (spec.id(), Arc::new(spec));
-            match self.core.trials.get(&id).map(|trial| &trial.phase) {
-                Some(Phase::Ended { end, .. }) => *ended.of(*end) += 1,
-                Some(Phase::Leased { .. }) => {}
-                Some(Phase::Pending { .. }) | None if self.leased.contains(&id) => {}
-                Some(Phase::Pending { .. }) | None if self.room.is_used_up() => break,
+            Some(Phase::Leased { .. }) => Step::Passed,
+            _ if is_taken => Step::Passed,
+            _ if self.room.is_used_up() => return Step::Exhausted,
+            Some(_) => {
+                if is_reopened {
+                    decision.events.push(Event::TrialReopened { trial: id });
+                }
                 // Passed without a lease, it waits for the worker that may have it.
-                Some(Phase::Pending { .. }) => drop(self.lease(id, &spec, decision)),
-                None if self.lease(id, &spec, decision) => {}
-                None => break,
+                if self.lease(id, &spec, decision) { Step::Leased } else { Step::Passed }
             }
-            known.push((cursor, id));
-            cursor += 1;
-            self.steps_left -= 1;
+            None if self.lease(id, &spec, decision) => Step::Leased,
+            None => return Step::Exhausted,
+        };
+        line.pass(id);
+        step
+    }
+
+    /// Counts what has ended of a cancelled sweep. Behind the first trial that no attempt was made at, none is looked at:
+    /// they count as cancelled.
+    fn pass_cancelled(&mut self, line: &mut Line<'a>) -> Step {
+        let all = line.state.open.trials();
+        let id = line.state.open.trial(line.cursor).map(|spec| spec.id());
+        let known = id.and_then(|id| Some((id, &self.core.trials.get(&id)?.phase)));
+        let Some((id, phase)) = known else {
+            line.ended.cancelled += all - line.cursor;
+            line.cursor = all;
+            return Step::Exhausted;
+        };
+        if let Phase::Recorded { end, .. } | Phase::GivenUp { end, .. } = phase {
+            *line.ended.of(*end) += 1;
         }
-        if cursor > state.cursor {
-            decision.events.push(Event::CursorAdvanced { sweep, cursor, known, ended });
-        }
+        line.pass(id);
+        Step::Passed
     }
 
     fn lease(&mut self, id: TrialId, spec: &Arc<TrialSpec>, decision: &mut Decision) -> bool {
@@ -91,6 +195,21 @@ impl Walk<'_> {
         lease_to(self.core, self.now, worker, id, spec, decision);
         self.leased.insert(id);
         true
+    }
+}
+
+impl Line<'_> {
+    fn pass(&mut self, id: TrialId) {
+        self.known.push((self.cursor, id));
+        self.cursor += 1;
+    }
+
+    /// Says how far the cursor has come.
+    fn close(self, decision: &mut Decision) {
+        let Line { sweep, cursor, known, ended, .. } = self;
+        if cursor > self.state.cursor {
+            decision.events.push(Event::CursorAdvanced { sweep, cursor, known, ended });
+        }
     }
 }
 
@@ -156,13 +275,11 @@ pub(super) fn apply_leased(
     }
     match &mut trial.phase {
         Phase::Leased { leases, .. } => leases.push(lease),
-        Phase::Pending { .. } | Phase::Ended { .. } => {
+        Phase::Pending { .. } | Phase::Recorded { .. } | Phase::GivenUp { .. } => {
             trial.phase = Phase::Leased { spec: Arc::clone(spec), leases: vec![lease] };
         }
     }
-    if let Some(place) = trial.places.first() {
-        core.waiting.remove(place);
-    }
+    core.queue_anew(fence.trial);
 }
 
 pub(super) fn apply_advanced(
@@ -173,22 +290,21 @@ pub(super) fn apply_advanced(
     ended: &Counts,
 ) {
     let Some(state) = core.sweeps.get_mut(&sweep) else { return };
+    state.outstanding += cursor - state.cursor - ended.total();
     state.cursor = cursor;
     state.ended.add(ended);
-    state.outstanding += known.len() as u64 - ended.total();
     for &(index, id) in known {
-        let Some(trial) = core.trials.get_mut(&id) else { continue };
-        trial.places.push((sweep, index));
-        if trial.places.len() == 1 && matches!(trial.phase, Phase::Pending { .. }) {
-            core.waiting.insert((sweep, index), id);
+        if let Some(trial) = core.trials.get_mut(&id) {
+            trial.places.push((sweep, index));
         }
+        core.queue_anew(id);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::testing::{World, sweep_of};
+    use crate::core::testing::{World, sweep_of, sweep_with_seed};
 
     #[test]
     fn every_slot_gets_one_trial_and_no_trial_goes_twice() {
@@ -246,6 +362,123 @@ mod tests {
             assert_eq!(sweep.ended.succeeded, 3);
             assert!(sweep.has_ended);
         }
+    }
+
+    /// Finishes the oldest attempt of each worker and fills the slot again, `rounds` times; returns the sweeps of what was
+    /// leased, in order.
+    fn rounds(world: &mut World, rounds: usize) -> Vec<SweepId> {
+        let mut begun = Vec::new();
+        for _ in 0..rounds {
+            let held: Vec<_> = world.core.live_leases().map(|lease| (lease.worker, lease.fence)).collect();
+            let mut busy = BTreeSet::new();
+            for (worker, fence) in held {
+                if let Some(worker) = worker.filter(|worker| busy.insert(*worker)) {
+                    world.finish(worker, fence);
+                }
+            }
+            let leases = world.assign();
+            let sweep_of = |(_, fence): &(WorkerId, Fence)| world.core.trials[&fence.trial].places[0].0;
+            begun.extend(leases.iter().map(sweep_of));
+        }
+        begun
+    }
+
+    #[test]
+    fn a_long_sweep_does_not_hold_up_a_short_one_of_the_same_priority() {
+        let mut world = World::new();
+        let long = world.submit(sweep_with_seed("long", 1000, 1)).sweep;
+        for _ in 0..4 {
+            world.join(1);
+        }
+        world.assign();
+        rounds(&mut world, 3);
+        let short = world.submit(sweep_with_seed("short", 6, 2)).sweep;
+        let begun = rounds(&mut world, 3);
+        let of_short = begun.iter().filter(|sweep| **sweep == short).count();
+        assert_eq!(of_short, 6, "half of the slots, from the first free one on, are enough: {begun:?}");
+        assert!(begun.contains(&long), "and the long one goes on beside it: {begun:?}");
+        rounds(&mut world, 2);
+        assert!(world.core.snapshot().sweeps[1].has_ended);
+    }
+
+    #[test]
+    fn equals_share_the_slots_evenly_however_many_they_are() {
+        let mut world = World::new();
+        let sweeps: Vec<_> =
+            (1..=3).map(|seed| world.submit(sweep_with_seed(&format!("s{seed}"), 50, seed)).sweep).collect();
+        for _ in 0..6 {
+            world.join(1);
+        }
+        world.assign();
+        let of = |begun: &[SweepId], sweep| begun.iter().filter(|of| **of == sweep).count();
+        let begun = rounds(&mut world, 12);
+        for &sweep in &sweeps {
+            assert_eq!(of(&begun, sweep), 24, "a third each of 12 rounds of 6 slots");
+        }
+    }
+
+    #[test]
+    fn a_higher_priority_is_served_first_and_the_others_when_it_has_nothing_left() {
+        let mut world = World::new();
+        let low = world.submit_with(sweep_with_seed("low", 20, 1), Some(-1)).sweep;
+        let usual = world.submit(sweep_with_seed("usual", 4, 2)).sweep;
+        let high = world.submit_with(sweep_with_seed("high", 4, 3), Some(5)).sweep;
+        world.join(1);
+        world.join(1);
+        world.assign();
+        let begun = rounds(&mut world, 6);
+        assert_eq!(begun[..4], [usual; 4], "the four of the highest priority were begun before: {begun:?}");
+        assert!(begun[4..].iter().all(|sweep| *sweep == low), "{begun:?}");
+        assert_eq!(
+            world.core.snapshot().sweeps.iter().find(|of| of.sweep == high).unwrap().ended.succeeded,
+            4
+        );
+    }
+
+    #[test]
+    fn a_priority_given_with_the_same_file_holds_from_then_on_and_after_a_restart() {
+        let mut world = World::new();
+        world.submit(sweep_with_seed("a", 40, 1));
+        let second = world.submit(sweep_with_seed("b", 40, 2)).sweep;
+        world.submit_with(sweep_with_seed("b", 40, 2), Some(3));
+        world.submit(sweep_with_seed("b", 40, 2));
+        let is_served_first = |world: &mut World| {
+            world.join(2);
+            let leases = world.assign();
+            assert_eq!(leases.len(), 4);
+            leases.iter().all(|(_, fence)| world.core.trials[&fence.trial].places[0].0 == second)
+        };
+        assert!(is_served_first(&mut world), "a submission that names none leaves the priority as it is");
+        world.restart();
+        assert!(is_served_first(&mut world));
+    }
+
+    #[test]
+    fn a_trial_that_waits_is_begun_for_the_sweep_that_is_served_first() {
+        let mut world = World::new();
+        world.submit(sweep_with_seed("other", 9, 1));
+        world.submit_with(sweep_with_seed("a", 1, 2), Some(-1));
+        world.submit_with(sweep_with_seed("b", 1, 2), Some(1));
+        let worker = world.join(1);
+        let (_, shared) = world.assign()[0];
+        world.fail(worker, shared, gridsweep_common::trial::FailureKind::Panic);
+        assert_eq!(world.assign()[0].1.trial, shared.trial, "though one of its sweeps is served last");
+    }
+
+    #[test]
+    fn who_walks_over_what_is_done_holds_up_no_equal() {
+        let mut world = World::new();
+        world.submit(sweep_of("done", 3 * TURN_STEPS as usize));
+        let worker = world.join(super::super::join::SLOTS_MAX);
+        for (_, fence) in world.assign() {
+            world.finish_unchecked(worker, fence);
+        }
+        world.leave(worker);
+        world.submit(sweep_of("walks", 3 * TURN_STEPS as usize + 1));
+        let quick = world.submit(sweep_with_seed("quick", 1, 5)).sweep;
+        world.join(1);
+        let first = world.assign()[0].1.trial;
+        assert_eq!(world.core.trials[&first].places[0].0, quick);
     }
 
     #[test]

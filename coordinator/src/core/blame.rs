@@ -96,7 +96,7 @@ pub(super) fn apply_ended(core: &mut Core, id: TrialId, attempt: Attempt, ending
             .iter()
             .position(|lease| lease.fence.attempt == attempt)
             .map(|position| leases.remove(position)),
-        Phase::Pending { .. } | Phase::Ended { .. } => None,
+        Phase::Pending { .. } | Phase::Recorded { .. } | Phase::GivenUp { .. } => None,
     };
     if ending.starts_over() {
         trial.checkpoint = None;
@@ -108,7 +108,8 @@ pub(super) fn apply_ended(core: &mut Core, id: TrialId, attempt: Attempt, ending
         | AttemptEnding::Abandoned(_)
         | AttemptEnding::Released
         | AttemptEnding::Returned
-        | AttemptEnding::Superseded => false,
+        | AttemptEnding::Superseded
+        | AttemptEnding::Revoked => false,
     };
     if is_blamed {
         match ending {
@@ -122,9 +123,7 @@ pub(super) fn apply_ended(core: &mut Core, id: TrialId, attempt: Attempt, ending
         && leases.is_empty()
     {
         trial.phase = Phase::Pending { spec: Arc::clone(spec) };
-        if let Some(&place) = trial.places.first() {
-            core.waiting.insert(place, id);
-        }
+        core.queue_anew(id);
     }
     let is_unclaimed = core.leases(id).iter().any(|lease| lease.worker.is_none());
     if !is_unclaimed {

@@ -5,7 +5,7 @@ use super::state::{Core, Lease, Moment, Phase, TrialEnd, TrialState};
 use super::{AttemptEnding, Decision, Event, Message, Record, keep};
 use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Outcome};
-use gridsweep_common::trial::Failure;
+use gridsweep_common::trial::{Failure, TrialSpec};
 use std::sync::Arc;
 
 /// Over how many results the usual duration of an attempt is taken.
@@ -27,14 +27,14 @@ pub(super) fn finished(
         return decision;
     };
     match &trial.phase {
-        Phase::Ended { digest: Some(recorded), .. } => {
+        Phase::Recorded { digest: recorded, .. } => {
             let digest = outcome.digest();
             let Fence { trial, attempt, .. } = fence;
             if digest != *recorded && !core.conflicts.contains(&(trial, attempt, digest)) {
                 decision.events.push(Event::ResultConflicted { trial, attempt, digest, outcome });
             }
         }
-        Phase::Pending { .. } | Phase::Leased { .. } | Phase::Ended { digest: None, .. } => {
+        Phase::Pending { .. } | Phase::Leased { .. } | Phase::GivenUp { .. } => {
             if outcome.numerics != core.settings.numerics {
                 let reason = format!("the result has numerics {}", outcome.numerics);
                 decision.send(worker, Message::Revoked { fence, reason });
@@ -99,15 +99,25 @@ pub(super) fn apply_delivered(core: &mut Core, worker: WorkerId, took_ms: Option
     }
 }
 
-/// Ends a trial, and counts it in every sweep whose cursor has passed it. A result that comes after a trial was given
-/// up takes the failure's place.
-pub(super) fn apply_trial_end(core: &mut Core, id: TrialId, end: TrialEnd, digest: Option<Digest>) {
+/// Ends a trial with its result. One that comes after the trial was given up takes the failure's place.
+pub(super) fn apply_recorded(core: &mut Core, id: TrialId, end: TrialEnd, digest: Digest) {
+    end_trial(core, id, end, |_| Phase::Recorded { end, digest });
+}
+
+/// Ends a trial without a result.
+pub(super) fn apply_given_up(core: &mut Core, id: TrialId, end: TrialEnd) {
+    end_trial(core, id, end, |spec| Phase::GivenUp { end, spec });
+}
+
+/// Ends a trial, and counts it in every sweep whose cursor has passed it.
+fn end_trial(core: &mut Core, id: TrialId, end: TrialEnd, phase: impl FnOnce(Arc<TrialSpec>) -> Phase) {
     let Some(trial) = core.trials.get_mut(&id) else { return };
-    let before = match &trial.phase {
-        Phase::Ended { end, .. } => Some(*end),
-        Phase::Pending { .. } | Phase::Leased { .. } => None,
+    let (spec, before) = match &trial.phase {
+        Phase::Recorded { .. } => return,
+        Phase::GivenUp { end, spec } => (Arc::clone(spec), Some(*end)),
+        Phase::Pending { spec } | Phase::Leased { spec, .. } => (Arc::clone(spec), None),
     };
-    (trial.phase, trial.checkpoint) = (Phase::Ended { end, digest }, None);
+    (trial.phase, trial.checkpoint) = (phase(spec), None);
     if let Some(place) = trial.places.first() {
         core.waiting.remove(place);
     }
@@ -119,6 +129,7 @@ pub(super) fn apply_trial_end(core: &mut Core, id: TrialId, end: TrialEnd, diges
         }
         *state.ended.of(end) += 1;
     }
+    core.queue_anew(id);
 }
 
 #[cfg(test)]

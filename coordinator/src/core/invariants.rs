@@ -1,6 +1,7 @@
 //! What holds after every event.
 
 use super::state::{Core, Phase};
+use gridsweep_common::id::SweepId;
 
 /// A trial has one live attempt, or two where an idle slot began a second one.
 const LEASES_MAX: usize = 2;
@@ -15,7 +16,8 @@ pub fn check(core: &Core) -> Result<(), String> {
 
 fn check_trials(core: &Core) -> Result<(), String> {
     for (id, trial) in &core.trials {
-        let is_kept_in_vain = trial.checkpoint.is_some() && matches!(trial.phase, Phase::Ended { .. });
+        let is_kept_in_vain = trial.checkpoint.is_some()
+            && matches!(trial.phase, Phase::Recorded { .. } | Phase::GivenUp { .. });
         require(!is_kept_in_vain, || format!("{id}: has ended, and its checkpoint is kept"))?;
         let Phase::Leased { leases, .. } = &trial.phase else { continue };
         require((1..=LEASES_MAX).contains(&leases.len()), || {
@@ -68,25 +70,40 @@ fn check_waiting(core: &Core) -> Result<(), String> {
     for (place, id) in &core.waiting {
         let trial = core.trials.get(id).ok_or_else(|| format!("{id} waits and is not known"))?;
         require(matches!(trial.phase, Phase::Pending { .. }), || format!("{id} waits and is not pending"))?;
-        require(trial.places.first() == Some(place), || {
+        require(core.waiting_place(trial).as_ref() == Some(place), || {
             format!("{id} waits at a place that is not its own")
         })?;
     }
     let pending = core
         .trials
         .values()
-        .filter(|trial| matches!(trial.phase, Phase::Pending { .. }) && !trial.places.is_empty())
+        .filter(|trial| matches!(trial.phase, Phase::Pending { .. }) && core.waiting_place(trial).is_some())
         .count();
     require(pending == core.waiting.len(), || "a pending trial of a sweep does not wait".to_owned())
 }
 
 fn check_sweeps(core: &Core) -> Result<(), String> {
     for (sweep, state) in &core.sweeps {
+        if state.is_cancelled {
+            check_cancelled(core, *sweep)?;
+        }
         let passed = state.ended.total() + state.outstanding;
         require(passed == state.cursor, || {
             format!("sweep {sweep}: {passed} trials counted, {} passed", state.cursor)
         })?;
         require(state.cursor <= state.open.trials(), || format!("sweep {sweep}: the cursor left the grid"))?;
+    }
+    Ok(())
+}
+
+/// Nothing is done for the sake of a cancelled sweep: what of it is not over is wanted by another one.
+fn check_cancelled(core: &Core, sweep: SweepId) -> Result<(), String> {
+    for (id, trial) in &core.trials {
+        let Some(spec) = trial.open_spec() else { continue };
+        let is_of_it = trial.places.iter().any(|(of, _)| *of == sweep);
+        require(!is_of_it || core.wants(spec, None), || {
+            format!("{id}: goes on though sweep {sweep} is cancelled and no other has it")
+        })?;
     }
     Ok(())
 }

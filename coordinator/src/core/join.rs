@@ -125,8 +125,8 @@ fn is_wanted(core: &Core, fence: Fence, digest: Digest) -> bool {
         return false;
     };
     match &trial.phase {
-        Phase::Ended { digest: Some(recorded), .. } => digest != *recorded,
-        Phase::Pending { .. } | Phase::Leased { .. } | Phase::Ended { digest: None, .. } => true,
+        Phase::Recorded { digest: recorded, .. } => digest != *recorded,
+        Phase::Pending { .. } | Phase::Leased { .. } | Phase::GivenUp { .. } => true,
     }
 }
 

@@ -73,7 +73,8 @@ impl AttemptEnding {
             | AttemptEnding::Abandoned(_)
             | AttemptEnding::Released
             | AttemptEnding::Returned
-            | AttemptEnding::Superseded => false,
+            | AttemptEnding::Superseded
+            | AttemptEnding::Revoked => false,
         }
     }
 }

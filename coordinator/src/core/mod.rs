@@ -5,6 +5,7 @@
 
 mod assign;
 mod blame;
+mod cancel;
 mod expire;
 mod finish;
 mod invariants;
@@ -12,6 +13,7 @@ mod join;
 mod keep;
 mod leave;
 mod renew;
+mod retry;
 mod room;
 mod snapshot;
 mod spare;
@@ -24,9 +26,11 @@ mod model;
 pub(crate) mod testing;
 
 pub use assign::STEPS_MAX as ASSIGN_STEPS_MAX;
+pub use cancel::CancelReport;
 pub use invariants::check;
 pub use join::{Claims, Offer, Refusal};
 pub use renew::Progress;
+pub use retry::RetryReport;
 pub use snapshot::{Running, Snapshot, SweepStanding};
 pub use state::{Core, Counts, Moment, Settings, TrialEnd};
 pub use submit::{Changes, SubmitEffect, SubmitReport};
@@ -50,6 +54,22 @@ pub enum Input {
         ticket: u64,
         /// The sweep, opened and checked.
         sweep: Arc<OpenSweep>,
+        /// What it is to have of free slots before others; `None` leaves it as it is, 0 for a new one.
+        priority: Option<i32>,
+    },
+    /// A sweep is not wanted any more.
+    Cancel {
+        /// Who waits for the answer.
+        ticket: u64,
+        /// The sweep.
+        sweep: SweepId,
+    },
+    /// What failed of a sweep is to be tried again.
+    Retry {
+        /// Who waits for the answer.
+        ticket: u64,
+        /// The sweep.
+        sweep: SweepId,
     },
     /// A worker says hello.
     Join {
@@ -147,6 +167,25 @@ pub enum Event {
         sweep: SweepId,
         /// The sweep.
         open: Arc<OpenSweep>,
+        /// Free slots go to the sweeps with the highest first.
+        priority: i32,
+    },
+    /// Durable: a sweep has another priority.
+    SweepPrioritized {
+        /// The sweep.
+        sweep: SweepId,
+        /// Its priority from now on.
+        priority: i32,
+    },
+    /// Durable: a sweep is not wanted any more.
+    SweepCancelled {
+        /// The sweep.
+        sweep: SweepId,
+    },
+    /// Durable: a cancelled sweep is wanted again.
+    SweepReinstated {
+        /// The sweep.
+        sweep: SweepId,
     },
     /// Durable: a worker got the right to run a trial.
     AttemptLeased {
@@ -214,6 +253,16 @@ pub enum Event {
         trial: TrialId,
         /// What became of the last attempt.
         failure: Failure,
+    },
+    /// Durable: a trial is not wanted any more.
+    TrialCancelled {
+        /// The trial.
+        trial: TrialId,
+    },
+    /// Durable: a trial without a result is wanted again, and what went wrong before does not count.
+    TrialReopened {
+        /// The trial.
+        trial: TrialId,
     },
     /// Durable: a second result of the same trial has other bits: broken hardware or a bug. It is kept.
     ResultConflicted {
@@ -344,6 +393,8 @@ pub enum AttemptEnding {
     Returned,
     /// Another attempt delivered the result first.
     Superseded,
+    /// Its trial is not wanted any more.
+    Revoked,
 }
 
 /// A result to be stored in the same transaction as its [`Event::TrialFinished`].
@@ -392,12 +443,26 @@ pub enum Effect {
         digest: Digest,
     },
     /// Answer a submission.
+    /// Answer a question.
     Reply {
         /// Who waits.
         ticket: u64,
         /// The answer.
-        report: SubmitReport,
+        answer: Answer,
     },
+}
+
+/// What someone who waits is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// What a submission did.
+    Submitted(SubmitReport),
+    /// What a cancellation did.
+    Cancelled(CancelReport),
+    /// What a retry did.
+    Retried(RetryReport),
+    /// There is no sweep of that number.
+    NoSuchSweep,
 }
 
 /// What the coordinator tells a worker.
@@ -462,6 +527,11 @@ impl Event {
     pub fn is_durable(&self) -> bool {
         match self {
             Event::SweepSubmitted { .. }
+            | Event::SweepPrioritized { .. }
+            | Event::SweepCancelled { .. }
+            | Event::SweepReinstated { .. }
+            | Event::TrialCancelled { .. }
+            | Event::TrialReopened { .. }
             | Event::AttemptLeased { .. }
             | Event::AttemptStarted { .. }
             | Event::CheckpointKept { .. }
@@ -494,7 +564,9 @@ impl Core {
         match input {
             Input::Recover => expire::recover(self, now),
             Input::Stalled => expire::stalled(self, now),
-            Input::Submit { ticket, sweep } => submit::submit(self, ticket, sweep),
+            Input::Submit { ticket, sweep, priority } => submit::submit(self, ticket, sweep, priority),
+            Input::Cancel { ticket, sweep } => cancel::cancel(self, ticket, sweep),
+            Input::Retry { ticket, sweep } => retry::retry(self, ticket, sweep),
             Input::Join { worker, offer, claims } => join::join(self, now, worker, offer, &claims),
             Input::Heartbeat { worker, number, held, progress } => {
                 renew::heartbeat(self, now, worker, number, &held, &progress)
@@ -519,7 +591,16 @@ impl Core {
     /// Makes an event true.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::SweepSubmitted { sweep, open } => submit::apply_submitted(self, *sweep, open),
+            Event::SweepSubmitted { sweep, open, priority } => {
+                submit::apply_submitted(self, *sweep, open, *priority);
+            }
+            Event::SweepPrioritized { sweep, priority } => {
+                submit::apply_prioritized(self, *sweep, *priority);
+            }
+            Event::SweepCancelled { sweep } => cancel::apply_cancelled(self, *sweep),
+            Event::SweepReinstated { sweep } => retry::apply_reinstated(self, *sweep),
+            Event::TrialCancelled { trial } => cancel::apply_trial_cancelled(self, *trial),
+            Event::TrialReopened { trial } => retry::apply_reopened(self, *trial),
             Event::SweepActivated { sweep } => submit::apply_activated(self, *sweep),
             Event::AttemptLeased { fence, spec, worker, worker_name, expires } => {
                 assign::apply_leased(self, *fence, spec, *worker, worker_name, *expires);
@@ -536,11 +617,11 @@ impl Core {
                 blame::apply_ended(self, *trial, *attempt, ending)
             }
             Event::TrialFinished { trial, end, digest } => {
-                finish::apply_trial_end(self, *trial, *end, Some(*digest));
+                finish::apply_recorded(self, *trial, *end, *digest);
             }
-            Event::TrialFailed { trial, .. } => finish::apply_trial_end(self, *trial, TrialEnd::Failed, None),
+            Event::TrialFailed { trial, .. } => finish::apply_given_up(self, *trial, TrialEnd::Failed),
             Event::TrialQuarantined { trial, .. } => {
-                finish::apply_trial_end(self, *trial, TrialEnd::Quarantined, None);
+                finish::apply_given_up(self, *trial, TrialEnd::Quarantined);
             }
             Event::ResultConflicted { trial, attempt, digest, .. } => {
                 self.conflicts.insert((*trial, *attempt, *digest));

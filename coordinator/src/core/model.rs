@@ -1,8 +1,8 @@
 //! The core against a model that only keeps books: whatever happens, in whatever order, each trial gets its one result.
 
 use super::testing::{World, honest, outcome, sweep_of};
-use super::{Claims, Input};
-use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
+use super::{Claims, Counts, Input, SweepStanding};
+use gridsweep_common::id::{Digest, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::trial::{FailureKind, KeptCheckpoint};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 /// One thing that happens. Numbers pick among what there is at that moment.
 #[derive(Clone, Debug)]
 enum Step {
-    Submit { name: usize, trials: usize },
+    Submit { name: usize, trials: usize, priority: Option<i32> },
+    Cancel(usize),
+    Retry(usize),
     Join { slots: u32 },
     CutOff(usize),
     Rejoin { process: usize, keeps: u8, spools: u8 },
@@ -32,7 +34,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        1 => (0..2usize, 1..9usize).prop_map(|(name, trials)| Step::Submit { name, trials }),
+        2 => (0..3usize, 1..9usize, prop::option::of(-1..2i32))
+            .prop_map(|(name, trials, priority)| Step::Submit { name, trials, priority }),
+        1 => (0..3usize).prop_map(Step::Cancel),
+        1 => (0..3usize).prop_map(Step::Retry),
         3 => (1..4u32).prop_map(|slots| Step::Join { slots }),
         2 => any::<usize>().prop_map(Step::CutOff),
         3 => (any::<usize>(), any::<u8>(), any::<u8>())
@@ -120,6 +125,29 @@ impl Books {
         process.holds = go_on.into_iter().chain(deliver).collect();
     }
 
+    /// Cancels a sweep. From then on nothing is leased that no other one has.
+    fn cancel(&mut self, world: &mut World, n: usize) {
+        let Some(sweep) = nth_sweep(world, n) else { return };
+        world.cancel(sweep);
+        let standing = standing(world, sweep);
+        assert!(standing.has_ended && standing.ended.total() == standing.trials, "{standing:?}");
+    }
+
+    /// Opens again what a sweep has without a result. Of what has one nothing changes.
+    fn retry(&mut self, world: &mut World, n: usize) {
+        let Some(sweep) = nth_sweep(world, n) else { return };
+        let before = standing(world, sweep);
+        let report = world.retry(sweep);
+        let after = standing(world, sweep);
+        assert!(!after.is_cancelled);
+        assert_eq!((after.ended.failed, after.ended.quarantined), (0, 0));
+        assert_eq!(report.was_cancelled, before.is_cancelled);
+        assert!(
+            after.ended.succeeded <= before.ended.succeeded || before.is_cancelled,
+            "{before:?} {after:?}"
+        );
+    }
+
     fn finish(&mut self, world: &mut World, worker: WorkerId, fence: Fence) {
         let recorded = world.finish(worker, fence);
         let is_first = self.recorded.insert(fence.trial);
@@ -145,7 +173,11 @@ impl Books {
 
     fn take(&mut self, world: &mut World, step: Step) {
         match step {
-            Step::Submit { name, trials } => drop(world.submit(sweep_of(["a", "b"][name], trials))),
+            Step::Submit { name, trials, priority } => {
+                world.submit_with(sweep_of(["a", "b", "c"][name], trials), priority);
+            }
+            Step::Cancel(n) => self.cancel(world, n),
+            Step::Retry(n) => self.retry(world, n),
             Step::Join { slots } => drop(self.join(world, slots)),
             Step::Assign => self.lease(world),
             Step::Pass { ms } => {
@@ -234,6 +266,23 @@ impl Books {
     }
 }
 
+fn nth_sweep(world: &World, n: usize) -> Option<SweepId> {
+    let sweeps: Vec<_> = world.core.sweeps().map(|(id, _)| id).collect();
+    sweeps.get(n % sweeps.len().max(1)).copied()
+}
+
+fn standing(world: &World, sweep: SweepId) -> SweepStanding {
+    world.core.snapshot().sweeps.into_iter().find(|of| of.sweep == sweep).unwrap()
+}
+
+/// How each sweep stands, as it must be told again after a restart. Of a cancelled one it is told as far as its trials
+/// were come to.
+fn story(world: &World) -> Vec<(u64, i32, Option<Counts>)> {
+    let of =
+        |sweep: SweepStanding| (sweep.trials, sweep.priority, (!sweep.is_cancelled).then_some(sweep.ended));
+    world.core.snapshot().sweeps.into_iter().map(of).collect()
+}
+
 /// Runs everything that is left, with a worker that does its work, and checks the end.
 fn run_to_the_end(world: &mut World, books: &mut Books) {
     let worker = books.join(world, 4);
@@ -269,10 +318,10 @@ proptest! {
         }
         run_to_the_end(&mut world, &mut books);
         prop_assert!(world.core.conflicts.is_empty());
-        let before: Vec<_> = world.core.snapshot().sweeps.iter().map(|s| (s.trials, s.ended)).collect();
+        let before = story(&world);
         world.restart();
         while !world.give(Input::Assign).events.is_empty() {}
-        let after: Vec<_> = world.core.snapshot().sweeps.iter().map(|s| (s.trials, s.ended)).collect();
+        let after = story(&world);
         prop_assert_eq!(before, after, "a restart tells the same story");
     }
 }

@@ -1,6 +1,6 @@
 //! The core as people are shown it.
 
-use super::state::{Core, Counts, Phase};
+use super::state::{Core, Counts, Phase, SweepState};
 use gridsweep_common::id::{Attempt, SweepId, TrialId};
 use gridsweep_common::trial::TrialSpec;
 use std::sync::Arc;
@@ -33,6 +33,10 @@ pub struct SweepStanding {
     pub ended: Counts,
     /// Whether every trial has ended.
     pub has_ended: bool,
+    /// Whether it was cancelled: none of its trials is begun for its sake.
+    pub is_cancelled: bool,
+    /// Its priority.
+    pub priority: i32,
     /// Its live attempts.
     pub running: Vec<Running>,
 }
@@ -76,10 +80,21 @@ impl Core {
         SweepStanding {
             sweep,
             trials,
-            ended: state.ended,
-            has_ended: state.cursor == trials && state.outstanding == 0,
+            ended: self.ended_of(state),
+            has_ended: state.is_cancelled || (state.cursor == trials && state.outstanding == 0),
+            is_cancelled: state.is_cancelled,
+            priority: state.priority,
             running: self.running_of(sweep),
         }
+    }
+
+    /// Counts the trials that have ended; of a cancelled sweep all others are cancelled.
+    fn ended_of(&self, state: &SweepState) -> Counts {
+        let mut ended = state.ended;
+        if state.is_cancelled {
+            ended.cancelled += state.open.trials() - ended.total();
+        }
+        ended
     }
 
     /// Returns what runs, or waits for a slot of its worker.

@@ -4,6 +4,7 @@ use super::join::Offer;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::trial::{KeptCheckpoint, TrialSpec};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ pub struct Core {
     pub(super) sweeps: BTreeMap<SweepId, SweepState>,
     /// Every trial that an attempt was ever made at; the others are pending without a row.
     pub(super) trials: BTreeMap<TrialId, TrialState>,
-    /// Known trials that wait for a new attempt, in the order of the sweeps' grids.
+    /// Known trials that wait for a new attempt, each in the live sweep that is served first, in the order of its grid.
     pub(super) waiting: BTreeMap<(SweepId, u64), TrialId>,
     pub(super) workers: BTreeMap<WorkerId, WorkerState>,
     /// Trials with a live attempt of an earlier term that no session has claimed.
@@ -70,6 +71,10 @@ pub struct Core {
 pub(super) struct SweepState {
     pub(super) open: Arc<OpenSweep>,
     pub(super) is_active: bool,
+    /// The user wants no more of it: none of its trials is begun for its sake.
+    pub(super) is_cancelled: bool,
+    /// Free slots go to the sweeps with the highest first.
+    pub(super) priority: i32,
     /// Trials from this index on have not been looked at in this term.
     pub(super) cursor: u64,
     /// Trials before the cursor that have ended, by how.
@@ -107,9 +112,15 @@ pub(super) enum Phase {
         spec: Arc<TrialSpec>,
         leases: Vec<Lease>,
     },
-    Ended {
+    /// It has its result: succeeded or diverged.
+    Recorded {
         end: TrialEnd,
-        digest: Option<Digest>,
+        digest: Digest,
+    },
+    /// It has none: failed, quarantined or cancelled. It may be opened again.
+    GivenUp {
+        end: TrialEnd,
+        spec: Arc<TrialSpec>,
     },
 }
 
@@ -237,6 +248,11 @@ impl Counts {
         self.failed + self.quarantined
     }
 
+    /// Returns whether some have no result, whosever doing that is.
+    pub fn lacks_results(&self) -> bool {
+        self.without_result() + self.cancelled > 0
+    }
+
     pub(super) fn add(&mut self, other: &Counts) {
         self.succeeded += other.succeeded;
         self.diverged += other.diverged;
@@ -284,11 +300,49 @@ impl Core {
         self.workers.values().any(|state| &*state.offer.name == name && !state.running.is_empty())
     }
 
+    /// Returns where a trial waits for another attempt: in the sweep that is served first of those that want it.
+    pub(super) fn waiting_place(&self, trial: &TrialState) -> Option<(SweepId, u64)> {
+        let wanted = trial.places.iter().filter_map(|&place| {
+            let state = self.sweeps.get(&place.0).filter(|state| state.is_live())?;
+            Some((Reverse(state.priority), place))
+        });
+        wanted.min().map(|(_, place)| place)
+    }
+
+    /// Puts a trial where it waits, or nowhere where it does not.
+    pub(super) fn queue_anew(&mut self, id: TrialId) {
+        let Some(trial) = self.trials.get(&id) else { return };
+        for place in &trial.places {
+            self.waiting.remove(place);
+        }
+        if matches!(trial.phase, Phase::Pending { .. })
+            && let Some(place) = self.waiting_place(trial)
+        {
+            self.waiting.insert(place, id);
+        }
+    }
+
+    /// Puts a sweep back at its beginning: its cursor passes again over everything and counts it anew.
+    pub(super) fn rewind(&mut self, sweep: SweepId) {
+        if let Some(state) = self.sweeps.get_mut(&sweep) {
+            (state.cursor, state.outstanding, state.ended) = (0, 0, Counts::default());
+        }
+        let mut passed = Vec::new();
+        for (&id, trial) in &mut self.trials {
+            if let Some(position) = trial.places.iter().position(|(of, _)| *of == sweep) {
+                let place = trial.places.remove(position);
+                self.waiting.remove(&place);
+                passed.push(id);
+            }
+        }
+        passed.into_iter().for_each(|id| self.queue_anew(id));
+    }
+
     /// Returns the live attempts of a trial.
     pub(super) fn leases(&self, trial: TrialId) -> &[Lease] {
         match self.trials.get(&trial).map(|trial| &trial.phase) {
             Some(Phase::Leased { leases, .. }) => leases,
-            Some(Phase::Pending { .. } | Phase::Ended { .. }) | None => &[],
+            Some(Phase::Pending { .. } | Phase::Recorded { .. } | Phase::GivenUp { .. }) | None => &[],
         }
     }
 
@@ -303,7 +357,7 @@ impl Core {
             Some(Phase::Leased { leases, .. }) => {
                 leases.iter_mut().find(|lease| lease.fence.attempt == attempt)
             }
-            Some(Phase::Pending { .. } | Phase::Ended { .. }) | None => None,
+            Some(Phase::Pending { .. } | Phase::Recorded { .. } | Phase::GivenUp { .. }) | None => None,
         }
     }
 
@@ -326,6 +380,13 @@ impl Core {
         });
         let unclaimed = self.unclaimed.iter().flat_map(move |&trial| self.leases(trial));
         held.chain(unclaimed.filter(|lease| lease.worker.is_none()))
+    }
+}
+
+impl SweepState {
+    /// Returns whether trials are begun for its sake.
+    pub(super) fn is_live(&self) -> bool {
+        self.is_active && !self.is_cancelled
     }
 }
 

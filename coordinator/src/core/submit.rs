@@ -1,9 +1,11 @@
 //! A sweep is submitted: frozen, or an edited file in the place of an earlier one.
 
-use super::state::{Core, Counts, Phase, SweepState};
-use super::{Decision, Effect, Event};
+use super::cancel::let_go;
+use super::state::{Core, Counts, SweepState};
+use super::{Answer, Decision, Effect, Event};
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::SweepId;
+use gridsweep_common::trial::TrialSpec;
 use std::sync::Arc;
 
 /// What a submission did.
@@ -40,15 +42,31 @@ pub enum SubmitEffect {
     Replaced,
 }
 
-pub(super) fn submit(core: &Core, ticket: u64, open: Arc<OpenSweep>) -> Decision {
-    let existing = core.sweep_named(&open.sweep.name).map(|id| (id, &core.sweeps[&id].open));
-    let report = report(core, &open, existing);
+pub(super) fn submit(core: &Core, ticket: u64, open: Arc<OpenSweep>, priority: Option<i32>) -> Decision {
+    let existing = core.sweep_named(&open.sweep.name).map(|id| (id, &core.sweeps[&id]));
+    let report = report(core, &open, existing.map(|(id, state)| (id, &state.open)));
+    let before = existing.map(|(_, state)| state);
+    let sweep = report.sweep;
     let mut decision = Decision::default();
+    let priority_before = before.map_or(0, |state| state.priority);
+    let priority = priority.unwrap_or(priority_before);
     if report.effect != SubmitEffect::Unchanged {
-        decision.events.push(Event::SweepSubmitted { sweep: report.sweep, open });
+        let submitted = Event::SweepSubmitted { sweep, open: Arc::clone(&open), priority };
+        decision.events.push(submitted);
+    } else {
+        if before.is_some_and(|state| state.is_cancelled) {
+            decision.events.push(Event::SweepReinstated { sweep });
+        }
+        if priority != priority_before {
+            decision.events.push(Event::SweepPrioritized { sweep, priority });
+        }
     }
-    decision.events.push(Event::SweepActivated { sweep: report.sweep });
-    decision.effects.push(Effect::Reply { ticket, report });
+    decision.events.push(Event::SweepActivated { sweep });
+    if let Some(before) = before.filter(|_| report.effect == SubmitEffect::Replaced) {
+        let is_wanted = |spec: &TrialSpec| open.index_of(spec).is_some() || core.wants(spec, Some(sweep));
+        let_go(core, &before.open, &is_wanted, &mut decision);
+    }
+    decision.effects.push(Effect::Reply { ticket, answer: Answer::Submitted(report) });
     decision
 }
 
@@ -72,28 +90,27 @@ fn report(core: &Core, open: &OpenSweep, existing: Option<(SweepId, &Arc<OpenSwe
 }
 
 /// Puts the sweep at its beginning: the cursor passes again over what has ended and counts it anew.
-pub(super) fn apply_submitted(core: &mut Core, sweep: SweepId, open: &Arc<OpenSweep>) {
-    let is_active = core.settings.resumes_all;
-    let state =
-        SweepState { open: Arc::clone(open), is_active, cursor: 0, ended: Counts::default(), outstanding: 0 };
+pub(super) fn apply_submitted(core: &mut Core, sweep: SweepId, open: &Arc<OpenSweep>, priority: i32) {
+    let state = SweepState {
+        open: Arc::clone(open),
+        is_active: core.settings.resumes_all,
+        is_cancelled: false,
+        priority,
+        cursor: 0,
+        ended: Counts::default(),
+        outstanding: 0,
+    };
     if core.sweeps.insert(sweep, state).is_some() {
-        forget_places(core, sweep);
+        core.rewind(sweep);
     }
 }
 
-/// Takes a replaced sweep's indices back from all trials: the new grid gives them new ones.
-fn forget_places(core: &mut Core, sweep: SweepId) {
-    for (&id, trial) in &mut core.trials {
-        let Some(position) = trial.places.iter().position(|(of, _)| *of == sweep) else { continue };
-        let was_first = position == 0;
-        let (_, index) = trial.places.remove(position);
-        if was_first && matches!(trial.phase, Phase::Pending { .. }) {
-            core.waiting.remove(&(sweep, index));
-            if let Some(&place) = trial.places.first() {
-                core.waiting.insert(place, id);
-            }
-        }
-    }
+/// Gives the sweep another priority; trials that it shares may wait in another sweep from now on.
+pub(super) fn apply_prioritized(core: &mut Core, sweep: SweepId, priority: i32) {
+    let Some(state) = core.sweeps.get_mut(&sweep) else { return };
+    state.priority = priority;
+    let waiting: Vec<_> = core.waiting.values().copied().collect();
+    waiting.into_iter().for_each(|id| core.queue_anew(id));
 }
 
 pub(super) fn apply_activated(core: &mut Core, sweep: SweepId) {

@@ -1,15 +1,15 @@
 //! A core with a clock that the test moves, and a store in memory beneath it.
 
 use super::{
-    Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Progress, Refusal, Settings,
-    SubmitReport, TrialEnd, check,
+    Answer, CancelReport, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Progress,
+    Refusal, RetryReport, Settings, SubmitReport, TrialEnd, check,
 };
 use crate::store::{Batch, MemoryStore, Store};
 use gridsweep_common::catalogue::{Catalogue, Kind, Setting};
 use gridsweep_common::choice::Value;
 use gridsweep_common::data::{DataFile, DataFormat, DataManifest, Standardize};
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
-use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
+use gridsweep_common::id::{Digest, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind};
 use std::sync::Arc;
@@ -57,8 +57,13 @@ pub(crate) fn manifest() -> DataManifest {
 
 /// A sweep of `trials` trials; those of a smaller one are the first of a larger one.
 pub(crate) fn sweep_of(name: &str, trials: usize) -> Arc<OpenSweep> {
+    sweep_with_seed(name, trials, 0)
+}
+
+/// The same with trials of its own: those of another seed are others.
+pub(crate) fn sweep_with_seed(name: &str, trials: usize, seed: u64) -> Arc<OpenSweep> {
     let text = format!(
-        "schema = 1\nname = \"{name}\"\n[data]\ndataset = \"d\"\n[replicates]\ncount = {trials}\n[base]\nwidth = 1\n\
+        "schema = 1\nname = \"{name}\"\n[data]\ndataset = \"d\"\n[replicates]\ncount = {trials}\nseed = {seed}\n[base]\nwidth = 1\n\
          [[study]]\nname = \"s\"\n"
     );
     let frozen = FrozenSweep { text, catalogue: catalogue(), data: manifest(), numerics: NUMERICS };
@@ -165,10 +170,39 @@ impl World {
     }
 
     pub(crate) fn submit(&mut self, sweep: Arc<OpenSweep>) -> SubmitReport {
-        match self.give(Input::Submit { ticket: 1, sweep }).effects.pop() {
-            Some(Effect::Reply { report, .. }) => report,
+        self.submit_with(sweep, None)
+    }
+
+    pub(crate) fn submit_with(&mut self, sweep: Arc<OpenSweep>, priority: Option<i32>) -> SubmitReport {
+        match self.give(Input::Submit { ticket: 1, sweep, priority }).effects.pop() {
+            Some(Effect::Reply { answer: Answer::Submitted(report), .. }) => report,
             other => panic!("a submission was answered with {other:?}"),
         }
+    }
+
+    /// Cancels a sweep; returns what is reported and what workers were told to stop.
+    pub(crate) fn cancel(&mut self, sweep: SweepId) -> (CancelReport, Vec<Fence>) {
+        let mut effects = self.give(Input::Cancel { ticket: 1, sweep }).effects;
+        let Some(Effect::Reply { answer: Answer::Cancelled(report), .. }) = effects.pop() else {
+            panic!("a cancellation was not answered: {effects:?}");
+        };
+        let revoked = |effect| match effect {
+            Effect::Send { message: Message::Revoked { fence, .. }, .. } => Some(fence),
+            _ => None,
+        };
+        (report, effects.into_iter().filter_map(revoked).collect())
+    }
+
+    pub(crate) fn retry(&mut self, sweep: SweepId) -> RetryReport {
+        match self.give(Input::Retry { ticket: 1, sweep }).effects.pop() {
+            Some(Effect::Reply { answer: Answer::Retried(report), .. }) => report,
+            other => panic!("a retry was answered with {other:?}"),
+        }
+    }
+
+    /// Returns the core of another coordinator over this store that has just read it.
+    pub(crate) fn reload(store: &mut MemoryStore) -> Core {
+        Self::start(store, &settings())
     }
 
     /// A worker says hello for the first time; its process gets an identity of its own.
@@ -217,7 +251,7 @@ impl World {
     /// Returns the digest of the recorded result.
     pub(crate) fn digest(&self, trial: TrialId) -> Digest {
         match &self.core.trials[&trial].phase {
-            super::state::Phase::Ended { end: TrialEnd::Succeeded, digest: Some(digest) } => *digest,
+            super::state::Phase::Recorded { end: TrialEnd::Succeeded, digest } => *digest,
             other => panic!("{trial} is {other:?}"),
         }
     }

@@ -128,6 +128,14 @@ impl v1::reads_server::Reads for ReadsService {
         self.0.readers.read(all).await
     }
 
+    async fn list_results(
+        &self,
+        request: Request<v1::ListResultsRequest>,
+    ) -> Result<Response<v1::ListResultsReply>, Status> {
+        let trial = convert::trial_id(&request.into_inner().trial)?;
+        self.0.readers.read(move |reader: &dyn Reader| Ok((&reader.results(trial)?).into())).await
+    }
+
     async fn list_running(
         &self,
         _: Request<v1::ListRunningRequest>,

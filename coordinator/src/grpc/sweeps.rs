@@ -1,7 +1,7 @@
 //! What people's commands ask.
 
 use super::{Shared, data, stopped};
-use crate::core::{SubmitEffect, SubmitReport};
+use crate::core::{Answer, CancelReport, RetryReport, SubmitEffect, SubmitReport};
 use crate::driver::{Standing, ToDriver};
 use gridsweep_common::catalogue::Catalogue;
 use gridsweep_common::choice::Value;
@@ -27,7 +27,9 @@ impl v1::sweeps_server::Sweeps for SweepsService {
     type WatchStream = ProgressStream;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
-        let sweep = open(request.into_inner(), self.0.numerics)?;
+        let request = request.into_inner();
+        let priority = request.priority;
+        let sweep = open(request, self.0.numerics)?;
         let missing: Vec<_> = sweep
             .frozen
             .data
@@ -40,10 +42,33 @@ impl v1::sweeps_server::Sweeps for SweepsService {
             let digests = missing.iter().map(|digest| digest.0.to_vec()).collect();
             return Ok(reply(v1::submit_reply::Reply::Missing(v1::MissingBlobs { digests })));
         }
-        let (sender, report) = oneshot::channel();
-        self.0.tell(ToDriver::Submit { sweep: Arc::new(sweep), reply: sender }).await?;
-        let report = report.await.map_err(|_| stopped())?;
-        Ok(reply(v1::submit_reply::Reply::Submitted(submitted(&report))))
+        let sweep = Arc::new(sweep);
+        match self.ask(|reply| ToDriver::Submit { sweep, priority, reply }).await? {
+            Answer::Submitted(report) => Ok(reply(v1::submit_reply::Reply::Submitted(submitted(&report)))),
+            other => Err(answers_nothing(other)),
+        }
+    }
+
+    async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::CancelReply>, Status> {
+        let sweep = SweepId(request.into_inner().sweep);
+        match self.ask(|reply| ToDriver::Cancel { sweep, reply }).await? {
+            Answer::Cancelled(CancelReport { was_cancelled, revoked }) => {
+                Ok(Response::new(v1::CancelReply { was_cancelled, revoked }))
+            }
+            Answer::NoSuchSweep => Err(no_such(sweep)),
+            other => Err(answers_nothing(other)),
+        }
+    }
+
+    async fn retry(&self, request: Request<v1::RetryRequest>) -> Result<Response<v1::RetryReply>, Status> {
+        let sweep = SweepId(request.into_inner().sweep);
+        match self.ask(|reply| ToDriver::Retry { sweep, reply }).await? {
+            Answer::Retried(RetryReport { reopened, was_cancelled }) => {
+                Ok(Response::new(v1::RetryReply { reopened, was_cancelled }))
+            }
+            Answer::NoSuchSweep => Err(no_such(sweep)),
+            other => Err(answers_nothing(other)),
+        }
     }
 
     async fn put_blob(
@@ -58,7 +83,7 @@ impl v1::sweeps_server::Sweeps for SweepsService {
         let sweep = SweepId(request.into_inner().sweep);
         let mut standing = self.0.handle.standing();
         if progress(&standing.borrow(), sweep).is_none() {
-            return Err(Status::not_found(format!("there is no sweep {sweep}")));
+            return Err(no_such(sweep));
         }
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -77,6 +102,26 @@ impl v1::sweeps_server::Sweeps for SweepsService {
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
+}
+
+impl SweepsService {
+    /// Asks the driver and waits for what it says, which is on disk by then.
+    async fn ask(
+        &self,
+        question: impl FnOnce(oneshot::Sender<Answer>) -> ToDriver,
+    ) -> Result<Answer, Status> {
+        let (sender, answer) = oneshot::channel();
+        self.0.tell(question(sender)).await?;
+        answer.await.map_err(|_| stopped())
+    }
+}
+
+fn no_such(sweep: SweepId) -> Status {
+    Status::not_found(format!("there is no sweep {sweep}"))
+}
+
+fn answers_nothing(answer: Answer) -> Status {
+    Status::internal(format!("the answer is of another question: {answer:?}"))
 }
 
 fn reply(reply: v1::submit_reply::Reply) -> Response<v1::SubmitReply> {
@@ -153,5 +198,6 @@ fn progress(standing: &Standing, sweep: SweepId) -> Option<v1::SweepProgress> {
         workers: snapshot.workers,
         slots: snapshot.slots,
         ended: of.has_ended,
+        is_cancelled: of.is_cancelled,
     })
 }

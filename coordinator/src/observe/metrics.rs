@@ -145,7 +145,15 @@ mod tests {
 
     fn sweep(number: u64, trials: u64, succeeded: u64, has_ended: bool) -> SweepStanding {
         let ended = Counts { succeeded, ..Counts::default() };
-        SweepStanding { sweep: SweepId(number), trials, ended, has_ended, running: Vec::new() }
+        SweepStanding {
+            sweep: SweepId(number),
+            trials,
+            ended,
+            has_ended,
+            is_cancelled: false,
+            priority: 0,
+            running: Vec::new(),
+        }
     }
 
     /// One trial runs twice, another waits for a slot.

@@ -59,7 +59,15 @@ mod tests {
             spec: Arc::clone(&spec),
         };
         let running = (0..running).map(one).collect();
-        SweepStanding { sweep: SweepId(number), trials: 9, ended: Counts::default(), has_ended, running }
+        SweepStanding {
+            sweep: SweepId(number),
+            trials: 9,
+            ended: Counts::default(),
+            has_ended,
+            is_cancelled: false,
+            priority: 0,
+            running,
+        }
     }
 
     #[test]

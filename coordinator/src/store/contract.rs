@@ -1,6 +1,9 @@
 //! What every store does, run over each of them.
 
-use super::{Batch, MemoryStore, Preview, Reader, SqliteReader, SqliteStore, Store, StoreError};
+use super::{
+    Batch, MemoryStore, Preview, Reader, SqliteReader, SqliteStore, Store, StoreError, StoredResult,
+    StoredResults,
+};
 use crate::core::testing::{outcome, sweep_of};
 use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
@@ -111,7 +114,7 @@ fn commit(subject: &mut dyn Subject, events: Vec<Event>, records: Vec<Record>) {
 
 fn begin(subject: &mut dyn Subject) {
     assert_eq!(subject.store().begin_term().unwrap(), Term(1));
-    let submitted = Event::SweepSubmitted { sweep: SweepId(1), open: sweep_of("a", 3) };
+    let submitted = Event::SweepSubmitted { sweep: SweepId(1), open: sweep_of("a", 3), priority: 0 };
     commit(subject, vec![submitted, leased(1)], vec![]);
 }
 
@@ -129,6 +132,10 @@ fn what_is_committed_is_read_back_to_the_bit() {
         assert_eq!(trials[0].end, TrialEnd::Succeeded);
         assert_eq!(trials[0].summary, Some(outcome.summary()));
         assert_eq!(trials[0].recorded_ms, Some(7));
+        let recorded = StoredResult { attempt: Attempt(1), digest: outcome.digest(), recorded_ms: 7 };
+        let ended = Some(trials[0].clone());
+        let results = StoredResults { recorded: Some(recorded), conflicts: vec![], ended };
+        assert_eq!(reader.results(spec().id()).unwrap(), results);
         assert_eq!(reader.epochs(spec().id()).unwrap(), outcome.epochs);
         assert_eq!(reader.sweeps().unwrap()[0].frozen, sweep_of("a", 3).frozen);
     });
@@ -145,7 +152,7 @@ fn what_is_loaded_tells_the_same_story() {
         let story: Vec<String> = events
             .iter()
             .map(|event| match event {
-                Event::SweepSubmitted { sweep, open } => format!("sweep {sweep} {}", open.sweep.name),
+                Event::SweepSubmitted { sweep, open, .. } => format!("sweep {sweep} {}", open.sweep.name),
                 Event::AttemptLeased { fence, .. } => format!("leased {}", fence.attempt),
                 Event::AttemptEnded { attempt, ending, .. } => format!("ended {attempt} {ending:?}"),
                 Event::TrialFinished { end, digest, .. } => {
@@ -339,6 +346,67 @@ fn the_newest_checkpoint_is_kept_until_its_trial_starts_over_or_ends() {
 }
 
 #[test]
+fn a_sweep_keeps_its_priority_and_whether_it_is_cancelled_until_another_file_takes_its_place() {
+    for_every_store(|subject| {
+        begin(subject);
+        let sweep = SweepId(1);
+        let stored = |subject: &mut dyn Subject| {
+            let sweep = subject.read().sweeps().unwrap().remove(0);
+            (sweep.priority, sweep.is_cancelled)
+        };
+        assert_eq!(stored(subject), (0, false));
+        commit(subject, vec![Event::SweepPrioritized { sweep, priority: -4 }], vec![]);
+        commit(subject, vec![Event::SweepCancelled { sweep }], vec![]);
+        assert_eq!(stored(subject), (-4, true));
+        let is_cancelled = |event: &Event| matches!(event, Event::SweepCancelled { .. });
+        assert!(subject.store().load().unwrap().iter().any(is_cancelled));
+        commit(subject, vec![Event::SweepReinstated { sweep }], vec![]);
+        assert_eq!(stored(subject), (-4, false));
+        commit(subject, vec![Event::SweepCancelled { sweep }], vec![]);
+        let edited = Event::SweepSubmitted { sweep, open: sweep_of("a", 2), priority: 9 };
+        commit(subject, vec![edited], vec![]);
+        assert_eq!(stored(subject), (9, false));
+        assert!(!subject.store().load().unwrap().iter().any(is_cancelled));
+    });
+}
+
+#[test]
+fn a_trial_that_is_opened_again_has_not_ended_and_what_went_wrong_before_is_marked() {
+    for_every_store(|subject| {
+        begin(subject);
+        let trial = spec().id();
+        let failure = Failure { kind: FailureKind::Panic, detail: String::new() };
+        let failed = |attempt| ended(attempt, AttemptEnding::Failed(failure.clone()));
+        let events = vec![failed(1), Event::TrialFailed { trial, failure: failure.clone() }];
+        commit(subject, events, vec![]);
+        commit(subject, vec![Event::TrialReopened { trial }], vec![]);
+        assert!(subject.read().ended(0, 10).unwrap().is_empty());
+        commit(subject, vec![leased(2), failed(2)], vec![]);
+        let story: Vec<_> = subject.store().load().unwrap().iter().map(kind_of).collect();
+        assert_eq!(story, ["sweep", "leased", "ended", "reopened", "leased", "ended"]);
+        commit(subject, vec![Event::TrialCancelled { trial }], vec![]);
+        let trials = subject.read().ended(0, 10).unwrap();
+        assert_eq!((trials[0].end, &trials[0].failure), (TrialEnd::Cancelled, &None));
+        assert_eq!(subject.store().load().unwrap().last().map(kind_of), Some("cancelled"));
+        let (events, record) = finished(&success(), 2);
+        commit(subject, events, vec![record]);
+        commit(subject, vec![Event::TrialReopened { trial }], vec![]);
+        assert_eq!(subject.read().ended(0, 10).unwrap().len(), 1, "a result stays");
+    });
+}
+
+fn kind_of(event: &Event) -> &'static str {
+    match event {
+        Event::SweepSubmitted { .. } => "sweep",
+        Event::AttemptLeased { .. } => "leased",
+        Event::AttemptEnded { .. } => "ended",
+        Event::TrialReopened { .. } => "reopened",
+        Event::TrialCancelled { .. } => "cancelled",
+        other => panic!("not expected: {other:?}"),
+    }
+}
+
+#[test]
 fn conflicts_are_kept_with_their_results() {
     for_every_store(|subject| {
         begin(subject);
@@ -347,6 +415,9 @@ fn conflicts_are_kept_with_their_results() {
         let conflict = Event::ResultConflicted { trial, attempt: Attempt(1), digest, outcome: other };
         commit(subject, vec![conflict], vec![]);
         assert_eq!(subject.read().conflicts().unwrap(), 1);
+        let results = subject.read().results(trial).unwrap();
+        assert_eq!(results.recorded, None);
+        assert_eq!((results.conflicts.len(), results.conflicts[0].digest), (1, digest));
         match subject.store().load().unwrap().pop() {
             Some(Event::ResultConflicted { trial: of, attempt: Attempt(1), digest: stored, outcome }) => {
                 assert_eq!((of, stored), (trial, digest));

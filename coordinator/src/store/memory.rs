@@ -1,8 +1,8 @@
 //! The store as a model: what every other store has to behave like. Ends with the process.
 
 use super::{
-    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredSweep,
-    StoredTrial,
+    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredResult,
+    StoredResults, StoredSweep, StoredTrial,
 };
 use crate::core::{AttemptEnding, Event, Moment, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
@@ -21,8 +21,8 @@ pub struct MemoryStore {
     endings: BTreeMap<u64, TrialId>,
     endings_ever: u64,
     previews: BTreeMap<(TrialId, Attempt, u32), EpochMetrics>,
-    /// With the second results.
-    conflicts: Vec<Event>,
+    /// With the second results, and when each came.
+    conflicts: Vec<(Event, i64)>,
     /// The newest of each trial.
     checkpoints: BTreeMap<TrialId, Event>,
 }
@@ -36,15 +36,30 @@ struct MemoryTrial {
     failure: Option<Failure>,
     outcome: Option<Arc<Outcome>>,
     recorded_ms: Option<i64>,
+    recorded_by: Option<Attempt>,
+    /// What went wrong in attempts up to this one does not count.
+    reopened_after: Option<Attempt>,
 }
 
 impl MemoryStore {
     fn keep(&mut self, event: &Event, at_ms: i64) {
         match event {
-            Event::SweepSubmitted { sweep, open } => {
-                let (name, frozen) = (open.sweep.name.clone(), open.frozen.clone());
-                self.sweeps.insert(*sweep, StoredSweep { id: *sweep, name, frozen, submitted_ms: at_ms });
+            Event::SweepSubmitted { sweep, open, priority } => {
+                let stored = StoredSweep {
+                    id: *sweep,
+                    name: open.sweep.name.clone(),
+                    frozen: open.frozen.clone(),
+                    submitted_ms: at_ms,
+                    priority: *priority,
+                    is_cancelled: false,
+                };
+                self.sweeps.insert(*sweep, stored);
             }
+            Event::SweepPrioritized { sweep, priority } => {
+                self.with_sweep(*sweep, |sweep| sweep.priority = *priority);
+            }
+            Event::SweepCancelled { sweep } => self.with_sweep(*sweep, |sweep| sweep.is_cancelled = true),
+            Event::SweepReinstated { sweep } => self.with_sweep(*sweep, |sweep| sweep.is_cancelled = false),
             Event::AttemptLeased { fence, spec, worker_name, .. } => {
                 self.keep_lease(*fence, spec, worker_name, at_ms)
             }
@@ -77,7 +92,14 @@ impl MemoryStore {
                 }
                 self.keep_trial_end(*trial);
             }
-            Event::ResultConflicted { .. } => self.conflicts.push(event.clone()),
+            Event::TrialCancelled { trial } => {
+                if let Some(trial) = self.trials.get_mut(trial) {
+                    (trial.end, trial.failure) = (Some(TrialEnd::Cancelled), None);
+                }
+                self.keep_trial_end(*trial);
+            }
+            Event::TrialReopened { trial } => self.keep_reopened(*trial),
+            Event::ResultConflicted { .. } => self.conflicts.push((event.clone(), at_ms)),
             Event::SweepActivated { .. }
             | Event::CursorAdvanced { .. }
             | Event::WorkerJoined { .. }
@@ -93,6 +115,19 @@ impl MemoryStore {
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => {}
         }
+    }
+
+    fn with_sweep(&mut self, sweep: SweepId, change: impl FnOnce(&mut StoredSweep)) {
+        if let Some(stored) = self.sweeps.get_mut(&sweep) {
+            change(stored);
+        }
+    }
+
+    fn keep_reopened(&mut self, id: TrialId) {
+        let Some(trial) = self.trials.get_mut(&id).filter(|trial| trial.digest.is_none()) else { return };
+        (trial.end, trial.failure) = (None, None);
+        trial.reopened_after = trial.attempts.keys().next_back().copied();
+        self.endings.retain(|_, ended| *ended != id);
     }
 
     fn keep_trial_end(&mut self, trial: TrialId) {
@@ -111,6 +146,8 @@ impl MemoryStore {
             failure: None,
             outcome: None,
             recorded_ms: None,
+            recorded_by: None,
+            reopened_after: None,
         });
         let attempt = StoredAttempt {
             attempt: fence.attempt,
@@ -154,15 +191,26 @@ impl MemoryStore {
             if let Some(ending) = ending {
                 events.push(Event::AttemptEnded { trial: id, attempt: *attempt, ending: ending.clone() });
             }
-        }
-        match (trial.end, trial.digest, &trial.failure) {
-            (Some(end), Some(digest), _) => events.push(Event::TrialFinished { trial: id, end, digest }),
-            (Some(end), None, Some(failure)) => {
-                events.push(super::rows::given_up(id, end, failure.clone()));
+            if trial.reopened_after == Some(*attempt) {
+                events.push(Event::TrialReopened { trial: id });
             }
-            _ => {}
         }
+        let end = trial.end.map(|end| super::rows::trial_end(id, end, trial.failure.clone(), trial.digest));
+        events.extend(end.transpose().expect("what the core decided is complete"));
         events
+    }
+
+    fn stored(&self, sequence: u64, id: TrialId) -> Option<StoredTrial> {
+        let trial = self.trials.get(&id)?;
+        Some(StoredTrial {
+            sequence,
+            id,
+            spec: (*trial.spec).clone(),
+            end: trial.end?,
+            failure: trial.failure.clone(),
+            summary: trial.outcome.as_ref().map(|outcome| outcome.summary()),
+            recorded_ms: trial.recorded_ms,
+        })
     }
 
     fn trials_behind(&self, after: Option<TrialId>) -> impl Iterator<Item = (&TrialId, &MemoryTrial)> {
@@ -180,11 +228,11 @@ impl Store for MemoryStore {
         let mut events = Vec::new();
         for sweep in self.sweeps.values() {
             let open = sweep.frozen.clone().open().expect("it was opened before it was stored");
-            events.push(Event::SweepSubmitted { sweep: sweep.id, open: Arc::new(open) });
+            events.extend(sweep.events(Arc::new(open)));
         }
         events.extend(self.trials.iter().flat_map(|(id, trial)| Self::events_of(*id, trial)));
         events.extend(self.checkpoints.values().cloned());
-        events.extend(self.conflicts.iter().cloned());
+        events.extend(self.conflicts.iter().map(|(event, _)| event.clone()));
         Ok(events)
     }
 
@@ -204,6 +252,7 @@ impl Store for MemoryStore {
             if let Some(trial) = self.trials.get_mut(&record.trial) {
                 trial.outcome = Some(Arc::clone(&record.outcome));
                 trial.recorded_ms = Some(batch.at_ms);
+                trial.recorded_by = Some(record.attempt);
             }
             self.previews.retain(|(trial, _, _), _| *trial != record.trial);
         }
@@ -217,19 +266,8 @@ impl Reader for MemoryStore {
     }
 
     fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
-        let ended = self.endings.range(after + 1..).filter_map(|(sequence, id)| {
-            let trial = self.trials.get(id)?;
-            Some(StoredTrial {
-                sequence: *sequence,
-                id: *id,
-                spec: (*trial.spec).clone(),
-                end: trial.end?,
-                failure: trial.failure.clone(),
-                summary: trial.outcome.as_ref().map(|outcome| outcome.summary()),
-                recorded_ms: trial.recorded_ms,
-            })
-        });
-        Ok(ended.take(limit).collect())
+        let behind = self.endings.range(after + 1..);
+        Ok(behind.filter_map(|(sequence, id)| self.stored(*sequence, *id)).take(limit).collect())
     }
 
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
@@ -275,5 +313,24 @@ impl Reader for MemoryStore {
 
     fn conflicts(&self) -> Result<u64, StoreError> {
         Ok(self.conflicts.len() as u64)
+    }
+
+    fn results(&self, id: TrialId) -> Result<StoredResults, StoreError> {
+        let of = |(event, at_ms): &(Event, i64)| match event {
+            Event::ResultConflicted { trial, attempt, digest, .. } if *trial == id => {
+                Some(StoredResult { attempt: *attempt, digest: *digest, recorded_ms: *at_ms })
+            }
+            _ => None,
+        };
+        let recorded = self.trials.get(&id).and_then(|trial| {
+            Some(StoredResult {
+                attempt: trial.recorded_by?,
+                digest: trial.digest?,
+                recorded_ms: trial.recorded_ms?,
+            })
+        });
+        let sequence = self.endings.iter().find(|(_, ended)| **ended == id).map(|(sequence, _)| *sequence);
+        let ended = sequence.and_then(|sequence| self.stored(sequence, id));
+        Ok(StoredResults { recorded, conflicts: self.conflicts.iter().filter_map(of).collect(), ended })
     }
 }

@@ -15,11 +15,12 @@ pub use memory::MemoryStore;
 pub use sqlite::{SqliteReader, SqliteStore};
 
 use crate::core::{Event, Record, TrialEnd};
-use gridsweep_common::frozen::FrozenSweep;
-use gridsweep_common::id::{Attempt, SweepId, Term, TrialId};
+use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
+use gridsweep_common::id::{Attempt, Digest, SweepId, Term, TrialId};
 use gridsweep_common::metric::{EpochMetrics, OutcomeSummary};
 use gridsweep_common::trial::{Failure, TrialSpec};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What goes into the store in one transaction.
 #[derive(Debug, Default)]
@@ -74,6 +75,8 @@ pub trait Reader {
     fn attempted(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<AttemptedTrial>, StoreError>;
     /// Returns how many results disagreed with the recorded one.
     fn conflicts(&self) -> Result<u64, StoreError>;
+    /// Returns how a trial ended, and the digests of its recorded result and of those that disagreed with it.
+    fn results(&self, trial: TrialId) -> Result<StoredResults, StoreError>;
 }
 
 impl<R: Reader + ?Sized> Reader for &R {
@@ -98,6 +101,9 @@ impl<R: Reader + ?Sized> Reader for &R {
     fn conflicts(&self) -> Result<u64, StoreError> {
         (**self).conflicts()
     }
+    fn results(&self, trial: TrialId) -> Result<StoredResults, StoreError> {
+        (**self).results(trial)
+    }
 }
 
 /// A sweep as it was submitted last.
@@ -111,6 +117,19 @@ pub struct StoredSweep {
     pub frozen: FrozenSweep,
     /// When, in milliseconds since 1970.
     pub submitted_ms: i64,
+    /// Free slots go to the sweeps with the highest first.
+    pub priority: i32,
+    /// Whether it is not wanted any more.
+    pub is_cancelled: bool,
+}
+
+impl StoredSweep {
+    /// Returns the events that lead to this sweep, opened.
+    fn events(&self, open: Arc<OpenSweep>) -> impl Iterator<Item = Event> {
+        let sweep = self.id;
+        let submitted = Event::SweepSubmitted { sweep, open, priority: self.priority };
+        std::iter::once(submitted).chain(self.is_cancelled.then_some(Event::SweepCancelled { sweep }))
+    }
 }
 
 /// A trial that has ended.
@@ -150,7 +169,7 @@ pub struct StoredAttempt {
     pub term: Term,
     /// What its worker calls itself.
     pub worker: String,
-    /// `offered`: it waits for a slot; `running`, `finished`, `failed`, `lost`, `abandoned`, `released`, `returned` or `superseded`.
+    /// `offered`: it waits for a slot; `running`, `finished`, `failed`, `lost`, `abandoned`, `released`, `returned`, `superseded` or `revoked`.
     pub state: String,
     /// The kind of failure, where it failed.
     pub failure: Option<String>,
@@ -164,6 +183,28 @@ pub struct StoredAttempt {
     pub started_ms: i64,
     /// When it ended.
     pub ended_ms: Option<i64>,
+}
+
+/// The results that a trial has.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct StoredResults {
+    /// The one that counts, where there is one.
+    pub recorded: Option<StoredResult>,
+    /// Those that disagreed with it.
+    pub conflicts: Vec<StoredResult>,
+    /// How the trial ended, once it has.
+    pub ended: Option<StoredTrial>,
+}
+
+/// A result by its digest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoredResult {
+    /// The attempt that delivered it.
+    pub attempt: Attempt,
+    /// The digest of all that was measured, to the bit.
+    pub digest: Digest,
+    /// When it was recorded, in milliseconds since 1970.
+    pub recorded_ms: i64,
 }
 
 /// A running attempt, as far as the store knows.

@@ -1,6 +1,6 @@
 //! Events and results as plain rows, and rows as events and results.
 
-use super::{StoreError, StoredAttempt};
+use super::{StoreError, StoredAttempt, StoredResult};
 use crate::core::{AttemptEnding, Event, TrialEnd};
 use gridsweep_common::choice::Choices;
 use gridsweep_common::data::{Pick, Validation};
@@ -29,6 +29,7 @@ pub(super) fn attempt_end(ending: &AttemptEnding) -> AttemptEnd<'_> {
         AttemptEnding::Released => of("released"),
         AttemptEnding::Returned => of("returned"),
         AttemptEnding::Superseded => of("superseded"),
+        AttemptEnding::Revoked => of("revoked"),
         AttemptEnding::Abandoned(reason) => AttemptEnd { detail: Some(reason), ..of("abandoned") },
         AttemptEnding::Lost(reason) => AttemptEnd { detail: Some(reason), ..of("lost") },
         AttemptEnding::Failed(failure) => {
@@ -46,6 +47,7 @@ pub(super) fn read_attempt_end(stored: &StoredAttempt) -> Result<Option<AttemptE
         "released" => AttemptEnding::Released,
         "returned" => AttemptEnding::Returned,
         "superseded" => AttemptEnding::Superseded,
+        "revoked" => AttemptEnding::Revoked,
         "abandoned" => AttemptEnding::Abandoned(detail()),
         "lost" => AttemptEnding::Lost(detail()),
         "failed" => {
@@ -228,13 +230,21 @@ pub(super) fn read_end(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<(
     Ok(Some((end, Some(Failure { kind, detail }))))
 }
 
-/// Returns the event of a trial that was given up.
-pub(super) fn given_up(trial: TrialId, end: TrialEnd, failure: Failure) -> Event {
-    match end {
-        TrialEnd::Quarantined => Event::TrialQuarantined { trial, failure },
-        TrialEnd::Succeeded | TrialEnd::Diverged | TrialEnd::Failed | TrialEnd::Cancelled => {
-            Event::TrialFailed { trial, failure }
+/// Returns the event of a trial's end, or what is missing for it.
+pub(super) fn trial_end(
+    trial: TrialId,
+    end: TrialEnd,
+    failure: Option<Failure>,
+    digest: Option<Digest>,
+) -> Result<Event, String> {
+    match (end, failure, digest) {
+        (TrialEnd::Succeeded | TrialEnd::Diverged, _, Some(digest)) => {
+            Ok(Event::TrialFinished { trial, end, digest })
         }
+        (TrialEnd::Failed, Some(failure), _) => Ok(Event::TrialFailed { trial, failure }),
+        (TrialEnd::Quarantined, Some(failure), _) => Ok(Event::TrialQuarantined { trial, failure }),
+        (TrialEnd::Cancelled, _, _) => Ok(Event::TrialCancelled { trial }),
+        _ => Err(format!("the trial {trial} has {} without saying with what", end.name())),
     }
 }
 
@@ -270,6 +280,11 @@ pub(super) fn read_checkpoint(row: &Row<'_>) -> rusqlite::Result<Event> {
     Ok(Event::CheckpointKept { trial: read_id(row, 0)?, attempt: Attempt(row.get(1)?), checkpoint })
 }
 
+/// Reads a result's digest from the columns `attempt, digest, recorded_ms`.
+pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<StoredResult> {
+    Ok(StoredResult { attempt: Attempt(row.get(0)?), digest: parsed(row, 1)?, recorded_ms: row.get(2)? })
+}
+
 /// Reads a trial's id.
 pub(super) fn read_id(row: &Row<'_>, column: usize) -> rusqlite::Result<TrialId> {
     parsed(row, column)
@@ -287,7 +302,7 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
     serde_json::from_str(text).map_err(|error| wrong(column, &error.to_string()))
 }
 
-fn wrong(column: usize, what: &str) -> rusqlite::Error {
+pub(super) fn wrong(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.to_owned().into())
 }
 

@@ -5,8 +5,8 @@
 
 use super::rows::{self, store_error};
 use super::{
-    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredSweep,
-    StoredTrial, migrations,
+    AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredResults,
+    StoredSweep, StoredTrial, migrations,
 };
 use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
@@ -136,13 +136,18 @@ impl Store for SqliteStore {
 
     fn load(&mut self) -> Result<Vec<Event>, StoreError> {
         let mut events = Vec::new();
-        for sweep in read_sweeps(&self.connection).map_err(|error| store_error(&self.path, error))? {
-            let open = self.opened(sweep.frozen)?;
-            events.push(Event::SweepSubmitted { sweep: sweep.id, open });
+        let sweeps = read_sweeps(&self.connection, migrations::newest());
+        for sweep in sweeps.map_err(|error| store_error(&self.path, error))? {
+            let open = self.opened(sweep.frozen.clone())?;
+            events.extend(sweep.events(open));
         }
         let trials = load_trials(&self.connection).map_err(|error| store_error(&self.path, error))?;
-        for (spec, attempt, is_last, end) in trials {
+        for LoadedAttempt { spec, attempt, is_last, is_reopened, end } in trials {
+            let trial = spec.id();
             self.push_attempt(&mut events, spec, &attempt)?;
+            if is_reopened {
+                events.push(Event::TrialReopened { trial });
+            }
             if is_last {
                 events.extend(end);
             }
@@ -183,16 +188,25 @@ impl SqliteStore {
     }
 }
 
-type LoadedAttempt = (Arc<TrialSpec>, StoredAttempt, bool, Option<Event>);
+/// An attempt with its trial.
+struct LoadedAttempt {
+    spec: Arc<TrialSpec>,
+    attempt: StoredAttempt,
+    /// Whether it is the trial's last one, and whether the trial was opened again after it.
+    is_last: bool,
+    is_reopened: bool,
+    /// How the trial ended.
+    end: Option<Event>,
+}
 
-/// Reads every attempt with its trial, the last one of each trial marked and with the trial's end.
+/// Reads every attempt with its trial.
 fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> {
     let spec = rows::SPEC_COLUMNS;
     let attempt =
         rows::ATTEMPT_COLUMNS.split(", ").map(|c| format!("attempt.{c}")).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT {spec}, {attempt}, trial.state, trial.failure, trial.failure_detail, result.digest, \
-         number = max(number) OVER (PARTITION BY trial.id) \
+         number = max(number) OVER (PARTITION BY trial.id), number = trial.reopened_after \
          FROM trial JOIN attempt ON attempt.trial = trial.id LEFT JOIN result ON result.trial = trial.id \
          ORDER BY trial.id, number",
     )
@@ -201,18 +215,22 @@ fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> 
     let rows = statement.query_map([], |row| {
         let spec = rows::read_spec(row, 0)?;
         let end = read_trial_end(row, &spec, 17)?;
-        Ok((Arc::new(spec), rows::read_attempt(row, 7)?, row.get(21)?, end))
+        Ok(LoadedAttempt {
+            spec: Arc::new(spec),
+            attempt: rows::read_attempt(row, 7)?,
+            is_last: row.get(21)?,
+            is_reopened: row.get(22)?,
+            end,
+        })
     })?;
     rows.collect()
 }
 
 fn read_trial_end(row: &Row<'_>, spec: &TrialSpec, first: usize) -> rusqlite::Result<Option<Event>> {
     let Some((end, failure)) = rows::read_end(row, first)? else { return Ok(None) };
-    let trial = spec.id();
-    if let Some(failure) = failure {
-        return Ok(Some(rows::given_up(trial, end, failure)));
-    }
-    Ok(Some(Event::TrialFinished { trial, end, digest: rows::parsed(row, first + 3)? }))
+    let has_digest = row.get::<_, Option<String>>(first + 3)?.is_some();
+    let digest = has_digest.then(|| rows::parsed(row, first + 3)).transpose()?;
+    rows::trial_end(spec.id(), end, failure, digest).map(Some).map_err(|what| rows::wrong(first, &what))
 }
 
 /// Writes a batch if its term is the store's, and returns the store's term.
@@ -238,7 +256,14 @@ fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<Term> {
 
 fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusqlite::Result<()> {
     match event {
-        Event::SweepSubmitted { sweep, open } => write_sweep(transaction, *sweep, open, at_ms),
+        Event::SweepSubmitted { sweep, open, priority } => {
+            write_sweep(transaction, *sweep, open, *priority, at_ms)
+        }
+        Event::SweepPrioritized { sweep, priority } => {
+            update_sweep(transaction, *sweep, "priority = ?2", *priority)
+        }
+        Event::SweepCancelled { sweep } => update_sweep(transaction, *sweep, "is_cancelled = ?2", true),
+        Event::SweepReinstated { sweep } => update_sweep(transaction, *sweep, "is_cancelled = ?2", false),
         Event::AttemptLeased { fence, spec, worker_name, .. } => {
             write_lease(transaction, *fence, spec, worker_name, at_ms)
         }
@@ -268,6 +293,10 @@ fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusq
             let (kind, detail) = (Some(failure.kind.name()), Some(failure.detail.as_str()));
             write_trial_end(transaction, *trial, TrialEnd::Quarantined, kind, detail)
         }
+        Event::TrialCancelled { trial } => {
+            write_trial_end(transaction, *trial, TrialEnd::Cancelled, None, None)
+        }
+        Event::TrialReopened { trial } => write_reopened(transaction, *trial),
         Event::ResultConflicted { trial, attempt, digest, outcome } => transaction
             .prepare_cached(
                 "INSERT INTO conflict (trial, attempt, digest, outcome, recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -301,16 +330,55 @@ fn write_sweep(
     transaction: &Transaction<'_>,
     sweep: SweepId,
     open: &OpenSweep,
+    priority: i32,
     at_ms: i64,
 ) -> rusqlite::Result<()> {
     let frozen = serde_json::to_string(&open.frozen).expect("a frozen sweep is plain data");
     transaction
         .prepare_cached(
-            "INSERT INTO sweep (id, name, digest, frozen, submitted_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO sweep (id, name, digest, frozen, submitted_ms, priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, frozen = excluded.frozen,
-             submitted_ms = excluded.submitted_ms",
+             submitted_ms = excluded.submitted_ms, priority = excluded.priority, is_cancelled = 0",
         )?
-        .execute(params![sweep.0.cast_signed(), open.sweep.name, open.digest().to_string(), frozen, at_ms])
+        .execute(params![
+            sweep.0.cast_signed(),
+            open.sweep.name,
+            open.digest().to_string(),
+            frozen,
+            at_ms,
+            priority
+        ])
+        .map(drop)
+}
+
+/// Changes one column of a sweep, which `assignment` sets to `?2`.
+fn update_sweep(
+    transaction: &Transaction<'_>,
+    sweep: SweepId,
+    assignment: &'static str,
+    value: impl ToSql,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(&format!("UPDATE sweep SET {assignment} WHERE id = ?1"))?
+        .execute(params![sweep.0.cast_signed(), value])
+        .map(drop)
+}
+
+/// Opens a trial without a result again.
+fn write_reopened(transaction: &Transaction<'_>, trial: TrialId) -> rusqlite::Result<()> {
+    let id = trial.to_string();
+    transaction
+        .prepare_cached(
+            "UPDATE trial SET state = 'pending', failure = NULL, failure_detail = NULL,
+             reopened_after = (SELECT max(number) FROM attempt WHERE trial = ?1)
+             WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM result WHERE trial = ?1)",
+        )?
+        .execute([&id])?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM ending WHERE trial = ?1 AND NOT EXISTS (SELECT 1 FROM result WHERE trial = ?1)",
+        )?
+        .execute([&id])
         .map(drop)
 }
 
@@ -439,6 +507,34 @@ impl SqliteReader {
         }
     }
 
+    /// Returns the trials that have ended and fulfil a condition.
+    fn ended_where(
+        &self,
+        condition: &str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<Vec<StoredTrial>, StoreError> {
+        let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
+        let summary = rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics");
+        let sql = format!(
+            "SELECT id, {spec}, state, failure, failure_detail, {summary}, recorded_ms, sequence
+             FROM ending JOIN trial ON trial.id = ending.trial LEFT JOIN result ON result.trial = trial.id
+             WHERE {condition}"
+        );
+        self.rows(&sql, parameters, |row| {
+            let end = rows::read_end(row, 8)?;
+            let (end, failure) = end.ok_or(rusqlite::Error::InvalidQuery)?;
+            Ok(StoredTrial {
+                sequence: row.get::<_, i64>(24)?.cast_unsigned(),
+                id: rows::read_id(row, 0)?,
+                spec: rows::read_spec(row, 1)?,
+                end,
+                failure,
+                summary: rows::read_summary(row, 11)?,
+                recorded_ms: row.get(23)?,
+            })
+        })
+    }
+
     fn rows<T>(
         &self,
         sql: &str,
@@ -459,13 +555,18 @@ fn rows_of<T>(
     statement.query_map(parameters, read)?.collect()
 }
 
-fn read_sweeps(connection: &Connection) -> rusqlite::Result<Vec<StoredSweep>> {
-    rows_of(connection, "SELECT id, name, frozen, submitted_ms FROM sweep ORDER BY id", &[], |row| {
+/// Reads the sweeps; earlier layouts than the third know no priorities and no cancellation.
+fn read_sweeps(connection: &Connection, layout: u32) -> rusqlite::Result<Vec<StoredSweep>> {
+    let columns = if layout < 3 { "0, 0" } else { "priority, is_cancelled" };
+    let sql = format!("SELECT id, name, frozen, submitted_ms, {columns} FROM sweep ORDER BY id");
+    rows_of(connection, &sql, &[], |row| {
         Ok(StoredSweep {
             id: SweepId(row.get::<_, i64>(0)?.cast_unsigned()),
             name: row.get(1)?,
             frozen: rows::json(row, 2)?,
             submitted_ms: row.get(3)?,
+            priority: row.get(4)?,
+            is_cancelled: row.get(5)?,
         })
     })
 }
@@ -488,30 +589,14 @@ fn key(after: Option<TrialId>) -> String {
 
 impl Reader for SqliteReader {
     fn sweeps(&self) -> Result<Vec<StoredSweep>, StoreError> {
-        read_sweeps(&self.connection).map_err(|error| store_error(&self.path, error))
+        // Asked anew: a coordinator may bring the layout up to date at any time.
+        let layout = migrations::layout(&self.connection, &self.path)?;
+        read_sweeps(&self.connection, layout).map_err(|error| store_error(&self.path, error))
     }
 
     fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
-        let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
-        let summary = rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics");
-        let sql = format!(
-            "SELECT id, {spec}, state, failure, failure_detail, {summary}, recorded_ms, sequence
-             FROM ending JOIN trial ON trial.id = ending.trial LEFT JOIN result ON result.trial = trial.id
-             WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"
-        );
-        self.rows(&sql, &[&after.cast_signed(), &(limit as i64)], |row| {
-            let end = rows::read_end(row, 8)?;
-            let (end, failure) = end.ok_or(rusqlite::Error::InvalidQuery)?;
-            Ok(StoredTrial {
-                sequence: row.get::<_, i64>(24)?.cast_unsigned(),
-                id: rows::read_id(row, 0)?,
-                spec: rows::read_spec(row, 1)?,
-                end,
-                failure,
-                summary: rows::read_summary(row, 11)?,
-                recorded_ms: row.get(23)?,
-            })
-        })
+        let condition = "sequence > ?1 ORDER BY sequence LIMIT ?2";
+        self.ended_where(condition, &[&after.cast_signed(), &(limit as i64)])
     }
 
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
@@ -566,5 +651,14 @@ impl Reader for SqliteReader {
     fn conflicts(&self) -> Result<u64, StoreError> {
         let counts = self.rows("SELECT count(*) FROM conflict", &[], |row| row.get::<_, i64>(0))?;
         Ok(counts.first().map_or(0, |count| count.cast_unsigned()))
+    }
+
+    fn results(&self, trial: TrialId) -> Result<StoredResults, StoreError> {
+        let of = |table: &str| {
+            let sql = format!("SELECT attempt, digest, recorded_ms FROM {table} WHERE trial = ?1");
+            self.rows(&sql, &[&trial.to_string()], rows::read_result)
+        };
+        let ended = self.ended_where("trial.id = ?1", &[&trial.to_string()])?.pop();
+        Ok(StoredResults { recorded: of("result")?.pop(), conflicts: of("conflict")?, ended })
     }
 }

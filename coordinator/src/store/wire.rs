@@ -1,6 +1,8 @@
 //! What is stored as messages, and messages as what is stored. Nothing that arrives can panic.
 
-use super::{AttemptedTrial, RunningAttempt, StoredAttempt, StoredSweep, StoredTrial};
+use super::{
+    AttemptedTrial, RunningAttempt, StoredAttempt, StoredResult, StoredResults, StoredSweep, StoredTrial,
+};
 use crate::core::TrialEnd;
 use gridsweep_common::frozen::FrozenSweep;
 use gridsweep_common::id::{Attempt, SweepId, Term};
@@ -20,6 +22,8 @@ impl From<&StoredSweep> for v1::StoredSweep {
             data: Some((&frozen.data).into()),
             numerics: frozen.numerics,
             submitted_ms: sweep.submitted_ms,
+            priority: sweep.priority,
+            is_cancelled: sweep.is_cancelled,
         }
     }
 }
@@ -33,7 +37,45 @@ pub fn sweep(wire: v1::StoredSweep) -> Result<StoredSweep, Malformed> {
         data: convert::data_manifest(wire.data.as_ref().ok_or(Malformed("a sweep without its data"))?)?,
         numerics: wire.numerics,
     };
-    Ok(StoredSweep { id: SweepId(wire.sweep), name: wire.name, frozen, submitted_ms: wire.submitted_ms })
+    Ok(StoredSweep {
+        id: SweepId(wire.sweep),
+        name: wire.name,
+        frozen,
+        submitted_ms: wire.submitted_ms,
+        priority: wire.priority,
+        is_cancelled: wire.is_cancelled,
+    })
+}
+
+impl From<&StoredResults> for v1::ListResultsReply {
+    fn from(results: &StoredResults) -> v1::ListResultsReply {
+        let message = |result: &StoredResult| v1::StoredResult {
+            attempt: result.attempt.0,
+            digest: result.digest.0.to_vec(),
+            recorded_ms: result.recorded_ms,
+        };
+        v1::ListResultsReply {
+            recorded: results.recorded.as_ref().map(message),
+            conflicts: results.conflicts.iter().map(message).collect(),
+            ended: results.ended.as_ref().map(Into::into),
+        }
+    }
+}
+
+/// Reads the results of a trial.
+pub fn results(wire: v1::ListResultsReply) -> Result<StoredResults, Malformed> {
+    let result = |wire: v1::StoredResult| {
+        Ok(StoredResult {
+            attempt: Attempt(wire.attempt),
+            digest: convert::digest(&wire.digest)?,
+            recorded_ms: wire.recorded_ms,
+        })
+    };
+    Ok(StoredResults {
+        recorded: wire.recorded.map(result).transpose()?,
+        conflicts: wire.conflicts.into_iter().map(result).collect::<Result<_, Malformed>>()?,
+        ended: wire.ended.as_ref().map(trial).transpose()?,
+    })
 }
 
 impl From<&StoredTrial> for v1::StoredTrial {
@@ -176,6 +218,7 @@ pub fn attempted(wire: &v1::AttemptedTrial) -> Result<AttemptedTrial, Malformed>
 mod tests {
     use super::*;
     use crate::core::testing::{outcome, sweep_of};
+    use gridsweep_common::id::Digest;
 
     fn stored_trial() -> StoredTrial {
         let spec = sweep_of("a", 3).trial(1).unwrap();
@@ -197,7 +240,14 @@ mod tests {
         let bare = StoredTrial { failure: None, summary: None, recorded_ms: None, ..stored.clone() };
         assert_eq!(trial(&(&bare).into()).unwrap(), bare);
         let frozen = sweep_of("a", 3).frozen.clone();
-        let stored_sweep = StoredSweep { id: SweepId(3), name: "a".to_owned(), frozen, submitted_ms: -1 };
+        let stored_sweep = StoredSweep {
+            id: SweepId(3),
+            name: "a".to_owned(),
+            frozen,
+            submitted_ms: -1,
+            priority: -2,
+            is_cancelled: true,
+        };
         assert_eq!(sweep((&stored_sweep).into()).unwrap(), stored_sweep);
         let of_running = RunningAttempt {
             id: stored.id,
@@ -217,6 +267,12 @@ mod tests {
             last_epoch: outcome(1.5).epochs.first().copied(),
         };
         assert_eq!(running((&of_running).into()).unwrap(), of_running);
+        let result = StoredResult { attempt: Attempt(2), digest: Digest([7; 32]), recorded_ms: 5 };
+        for recorded in [None, Some(result)] {
+            let ended = recorded.map(|_| stored.clone());
+            let of_results = StoredResults { recorded, conflicts: vec![result], ended };
+            assert_eq!(results((&of_results).into()).unwrap(), of_results);
+        }
         let of_attempted = AttemptedTrial { id: stored.id, spec: stored.spec };
         assert_eq!(attempted(&(&of_attempted).into()).unwrap(), of_attempted);
     }
