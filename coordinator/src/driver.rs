@@ -22,7 +22,7 @@ use gridsweep_common::metric::EpochMetrics;
 use gridsweep_common::trial::KeptCheckpoint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
 use write::Unwritten;
 
@@ -399,6 +399,15 @@ fn append(decision: &mut Decision, mut next: Decision) {
     decision.events.append(&mut next.events);
     decision.records.append(&mut next.records);
     decision.effects.append(&mut next.effects);
+}
+
+fn wall_clock_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn instant() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]

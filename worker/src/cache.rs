@@ -10,7 +10,7 @@ use rand::RngExt;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 use tonic::Code;
 
@@ -84,8 +84,8 @@ impl DataCache {
                 return Err(error);
             }
             tracing::warn!(%data, %error, "a data set is not to be had for now; trying again");
-            let again = Instant::now() + wait.mul_f64(rand::rng().random_range(0.5..1.0));
-            while Instant::now() < again {
+            let jittered = wait.mul_f64(rand::rng().random_range(0.5..1.0));
+            for _ in 0..jittered.as_millis().div_ceil(LOOK_EVERY.as_millis()) {
                 if !is_wanted() {
                     return Err(error);
                 }

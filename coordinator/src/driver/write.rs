@@ -1,9 +1,9 @@
 //! A batch goes to the store, and then what rests on it is said.
 
-use super::Driver;
+use super::{Driver, wall_clock_ms};
 use crate::core::{Decision, Effect, Message};
 use crate::store::{Batch, StoreError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How often a full disk is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
@@ -90,7 +90,7 @@ impl Driver {
                 }
                 self.trouble = Some(error.to_string());
                 let (now, effects) = effects.into_iter().partition(rests_on_nothing_stored);
-                self.unwritten = Some(Unwritten { batch, effects, tried: Instant::now() });
+                self.unwritten = Some(Unwritten { batch, effects, tried: super::instant() });
                 Ok(now)
             }
             Err(error) => Err(error),
@@ -131,9 +131,4 @@ fn rests_on_nothing_stored(effect: &Effect) -> bool {
             | Message::Quarantined => false,
         },
     }
-}
-
-fn wall_clock_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
