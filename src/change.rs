@@ -45,7 +45,8 @@ pub(crate) fn find(
 impl Asked {
     /// Connects to the coordinator.
     pub(crate) async fn client(&self) -> Result<Client, CommandError> {
-        let route = self.route.as_ref().ok_or_else(|| CommandError::usage(anyhow!("no --server was given")))?;
+        let route =
+            self.route.as_ref().ok_or_else(|| CommandError::usage(anyhow!("no --server was given")))?;
         Client::connect(route).await
     }
 
@@ -67,6 +68,8 @@ impl Asked {
 
 fn in_use(global: &Global) -> CommandError {
     CommandError::infrastructure(anyhow!("a coordinator is at work on {}", global.state.display()))
-        .hint("where it is `gridsweep serve`, ask it: add --server HOST:PORT with the address that it printed")
+        .hint(
+            "where it is `gridsweep serve`, ask it: add --server HOST:PORT with the address that it printed",
+        )
         .hint("where it is `gridsweep run`, stop that with Ctrl-C first")
 }

@@ -5,7 +5,8 @@ use crate::error::CommandError;
 use gridsweep_common::id::TrialId;
 use gridsweep_common::metric::EpochMetrics;
 use gridsweep_coordinator::store::{
-    AttemptedTrial, Reader, RunningAttempt, StoreError, StoredAttempt, StoredResults, StoredSweep, StoredTrial, wire,
+    AttemptedTrial, Reader, RunningAttempt, StoreError, StoredAttempt, StoredResults, StoredSweep,
+    StoredTrial, wire,
 };
 use gridsweep_proto::convert::{self, Malformed};
 use gridsweep_proto::{MESSAGE_BYTES_MAX, v1};

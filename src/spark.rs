@@ -8,7 +8,8 @@ const GAP: char = '·';
 /// where there are more of them, each character is the mean of its share.
 pub(crate) fn line(values: &[f64], width: usize) -> String {
     let columns = values.len().min(width.max(1));
-    let share = |column: usize| &values[column * values.len() / columns..(column + 1) * values.len() / columns];
+    let share =
+        |column: usize| &values[column * values.len() / columns..(column + 1) * values.len() / columns];
     let means: Vec<Option<f64>> = (0..columns).map(|column| mean(share(column))).collect();
     let finite = || means.iter().flatten().copied();
     let (least, most) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));

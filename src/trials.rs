@@ -27,8 +27,10 @@ pub(crate) fn find(reader: &dyn Reader, selector: &str) -> Result<AttemptedTrial
     let mut found: Vec<_> =
         page.into_iter().filter(|trial| trial.id.to_string().starts_with(&beginning)).collect();
     match found.len() {
-        0 => Err(CommandError::usage(anyhow!("no attempt was made at a trial whose id begins with \"{selector}\""))
-            .hint("`gridsweep export SWEEP --what trials` prints the ids of those that have ended")),
+        0 => Err(CommandError::usage(anyhow!(
+            "no attempt was made at a trial whose id begins with \"{selector}\""
+        ))
+        .hint("`gridsweep export SWEEP --what trials` prints the ids of those that have ended")),
         1 => Ok(found.remove(0)),
         many => Err(ambiguous(selector, &found, many > CANDIDATES_MAX)),
     }

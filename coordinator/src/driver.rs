@@ -537,7 +537,11 @@ mod tests {
             let (driver, handle) = Driver::start(Box::new(store.clone()), settings()).unwrap();
             let driver = tokio::spawn(driver.run());
             let (reply, submitted) = oneshot::channel();
-            handle.inbox.send(ToDriver::Submit { sweep: sweep_of("a", trials), priority: None, reply }).await.unwrap();
+            handle
+                .inbox
+                .send(ToDriver::Submit { sweep: sweep_of("a", trials), priority: None, reply })
+                .await
+                .unwrap();
             submitted.await.unwrap();
             let (sender, outbox) = mpsc::channel(OUTBOX_MESSAGES_MAX);
             let (joined, worker) = oneshot::channel();
@@ -628,7 +632,12 @@ mod tests {
         let waker = std::task::Waker::from(Arc::clone(&onlooker));
         let early = Pin::new(&mut submitted).poll(&mut std::task::Context::from_waker(&waker));
         assert!(early.is_pending(), "nothing is submitted yet");
-        scene.handle.inbox.send(ToDriver::Submit { sweep: sweep_of("b", 1), priority: None, reply }).await.unwrap();
+        scene
+            .handle
+            .inbox
+            .send(ToDriver::Submit { sweep: sweep_of("b", 1), priority: None, reply })
+            .await
+            .unwrap();
         onlooker.woken.notified().await;
         assert_eq!(
             onlooker.shown.lock().unwrap().take(),

@@ -50,7 +50,10 @@ fn render(done: &Retried) -> String {
     let Retried { sweep, reopened, was_cancelled, is_served, .. } = done;
     let mut text = match reopened {
         0 => format!("{sweep}: no trial has failed"),
-        reopened => format!("{sweep}: {} new attempts", counted(*reopened, "trial") + if *reopened == 1 { " gets" } else { " get" }),
+        reopened => format!(
+            "{sweep}: {} new attempts",
+            counted(*reopened, "trial") + if *reopened == 1 { " gets" } else { " get" }
+        ),
     };
     if *was_cancelled {
         text.push_str("; it is not cancelled any more");

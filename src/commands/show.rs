@@ -216,7 +216,12 @@ fn section(text: &mut String, title: &str, lines: &[String]) {
 fn metric_lines(shown: &Shown) -> Vec<String> {
     let value = |metric: metric::Metric| Some((metric.name(), (*shown.metrics.get(metric.name())?)?));
     let known = metric::ALL.into_iter().filter_map(value);
-    let mut lines: Vec<String> = known.map(|(name, value)| format!("{name:<22}  {value:.6}")).collect();
+    let written = |name: &str, value: f64| match name == metric::Metric::Epochs.name() {
+        true => format!("{value}"),
+        false => format!("{value:.6}"),
+    };
+    let mut lines: Vec<String> =
+        known.map(|(name, value)| format!("{name:<22}  {}", written(name, value))).collect();
     if let Some(sparsity) = shown.sparsity.as_ref().filter(|sparsity| !sparsity.is_empty()) {
         let each: Vec<_> = sparsity.iter().map(|value| format!("{value:.4}")).collect();
         lines.push(format!("{:<22}  {}", "sparsity", each.join(" ")));

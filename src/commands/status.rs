@@ -197,7 +197,8 @@ fn render(status: &SweepStatus) -> String {
     };
     // Writing to a string does not fail.
     let because = status.waits_because.as_ref().map_or(String::new(), |because| format!(": {because}"));
-    let priority = if status.priority == 0 { String::new() } else { format!(" (priority {})", status.priority) };
+    let priority =
+        if status.priority == 0 { String::new() } else { format!(" (priority {})", status.priority) };
     let _ = writeln!(text, "{}{priority}: {}{why}{because}", status.name, status.state);
     let mut counts = vec![format!("{}/{} ended", grouped(ended), counted(status.trials, "trial"))];
     let by_state = [

@@ -34,7 +34,13 @@ pub(crate) async fn submit(
         Waited::Interrupted => {
             let server = &args.server;
             note(false, &format!("{name}: no longer waiting; the sweep goes on at {server}"));
-            note(false, &format!("to wait again:  gridsweep submit {} --server {server} --wait", args.sweep.file.display()));
+            note(
+                false,
+                &format!(
+                    "to wait again:  gridsweep submit {} --server {server} --wait",
+                    args.sweep.file.display()
+                ),
+            );
             note(false, &format!("to stop it:     gridsweep cancel {name} --server {server}"));
             Ok(Ending::Interrupted)
         }

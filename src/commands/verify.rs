@@ -32,7 +32,9 @@ pub(crate) enum Sample {
 
 /// Reads `5%` or `12`; the error says how it is written.
 pub(crate) fn sample(text: &str) -> Result<Sample, String> {
-    let wrong = || format!("\"{text}\" is no sample; write it as 5%, at most 100%, or as a number of trials, 1 or more");
+    let wrong = || {
+        format!("\"{text}\" is no sample; write it as 5%, at most 100%, or as a number of trials, 1 or more")
+    };
     match text.trim().strip_suffix('%') {
         Some(percent) => {
             let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
@@ -63,6 +65,7 @@ struct Verified {
     recorded: usize,
     verified: usize,
     seed: u64,
+    trials: Vec<String>,
     kernel: &'static str,
     different: Vec<Difference>,
 }
@@ -99,18 +102,22 @@ pub(crate) fn verify(
     let mut expected = Vec::new();
     for trial in &chosen {
         let stored = place.reader().results(trial.id)?.recorded;
-        expected.push(stored.ok_or_else(|| CommandError::unexpected(anyhow!("the result of {} is gone", trial.id)))?);
+        expected.push(
+            stored.ok_or_else(|| CommandError::unexpected(anyhow!("the result of {} is gone", trial.id)))?,
+        );
     }
     let threads = args.threads.map_or(environment.cores, usize::from);
     let computed = compute_all(&chosen, &data, kernel, threads);
     let pairs = chosen.iter().zip(expected).zip(computed);
-    let different = pairs.filter_map(|((trial, stored), here)| difference(&results, trial, stored.digest, here));
+    let different =
+        pairs.filter_map(|((trial, stored), here)| difference(&results, trial, stored.digest, here));
     let verified = Verified {
         schema: 1,
         sweep: name,
         recorded: recorded.len(),
         verified: chosen.len(),
         seed: args.seed,
+        trials: chosen.iter().map(|trial| trial.id.to_string()).collect(),
         kernel: kernel.name(),
         different: different.collect(),
     };
@@ -161,7 +168,9 @@ fn data(
             })?;
             let (found, paths) = data.files(Path::new("sweep.toml"), environment)?;
             if found.digest() != manifest.digest() {
-                return Err(CommandError::usage(anyhow!("the data on this machine are not those of the sweep")));
+                return Err(CommandError::usage(anyhow!(
+                    "the data on this machine are not those of the sweep"
+                )));
             }
             let read = |path: &std::path::PathBuf| {
                 std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))

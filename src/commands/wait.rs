@@ -82,7 +82,10 @@ impl Wait {
             if !self.is_away {
                 self.is_away = true;
                 self.display.clear();
-                note(self.is_quiet, &format!("the coordinator at {route} does not answer; waiting for it to come back"));
+                note(
+                    self.is_quiet,
+                    &format!("the coordinator at {route} does not answer; waiting for it to come back"),
+                );
                 self.display = Progress::new(self.is_quiet);
             }
             self.has_workers = false;
@@ -140,8 +143,9 @@ impl Wait {
             true => anyhow!("the coordinator at {coordinator} has not answered for {patience}"),
             false => anyhow!("there has been no worker at {coordinator} for {patience}"),
         };
-        Err(CommandError::infrastructure(what)
-            .hint("the sweep is stored: it goes on with the next worker, and the same command waits for it again"))
+        Err(CommandError::infrastructure(what).hint(
+            "the sweep is stored: it goes on with the next worker, and the same command waits for it again",
+        ))
     }
 }
 

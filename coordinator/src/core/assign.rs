@@ -25,7 +25,8 @@ pub(super) fn assign(core: &Core, now: Moment) -> Decision {
     if core.is_draining {
         return decision;
     }
-    let mut walk = Walk { core, now, room: Room::of(core, now), steps_left: STEPS_MAX, leased: BTreeSet::new() };
+    let mut walk =
+        Walk { core, now, room: Room::of(core, now), steps_left: STEPS_MAX, leased: BTreeSet::new() };
     walk.over(lines(core), &mut decision);
     if walk.steps_left > 0 && walk.room.idle_slots() > 0 {
         spare::help(core, now, &mut walk.room, &mut decision);
@@ -426,7 +427,10 @@ mod tests {
         let begun = rounds(&mut world, 6);
         assert_eq!(begun[..4], [usual; 4], "the four of the highest priority were begun before: {begun:?}");
         assert!(begun[4..].iter().all(|sweep| *sweep == low), "{begun:?}");
-        assert_eq!(world.core.snapshot().sweeps.iter().find(|of| of.sweep == high).unwrap().ended.succeeded, 4);
+        assert_eq!(
+            world.core.snapshot().sweeps.iter().find(|of| of.sweep == high).unwrap().ended.succeeded,
+            4
+        );
     }
 
     #[test]

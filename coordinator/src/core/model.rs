@@ -140,7 +140,10 @@ impl Books {
         assert!(!after.is_cancelled);
         assert_eq!((after.ended.failed, after.ended.quarantined), (0, 0));
         assert_eq!(report.was_cancelled, before.is_cancelled);
-        assert!(after.ended.succeeded <= before.ended.succeeded || before.is_cancelled, "{before:?} {after:?}");
+        assert!(
+            after.ended.succeeded <= before.ended.succeeded || before.is_cancelled,
+            "{before:?} {after:?}"
+        );
     }
 
     fn finish(&mut self, world: &mut World, worker: WorkerId, fence: Fence) {
@@ -254,7 +257,8 @@ fn standing(world: &World, sweep: SweepId) -> SweepStanding {
 /// How each sweep stands, as it must be told again after a restart. Of a cancelled one it is told as far as its trials
 /// were come to.
 fn story(world: &World) -> Vec<(u64, i32, Option<Counts>)> {
-    let of = |sweep: SweepStanding| (sweep.trials, sweep.priority, (!sweep.is_cancelled).then_some(sweep.ended));
+    let of =
+        |sweep: SweepStanding| (sweep.trials, sweep.priority, (!sweep.is_cancelled).then_some(sweep.ended));
     world.core.snapshot().sweeps.into_iter().map(of).collect()
 }
 

@@ -179,7 +179,9 @@ mod tests {
     #[test]
     fn a_sweep_that_is_not_there_is_said_not_to_be() {
         let mut world = World::new();
-        for input in [Input::Retry { ticket: 1, sweep: SweepId(7) }, Input::Cancel { ticket: 1, sweep: SweepId(7) }] {
+        for input in
+            [Input::Retry { ticket: 1, sweep: SweepId(7) }, Input::Cancel { ticket: 1, sweep: SweepId(7) }]
+        {
             let decision = world.give(input);
             assert!(decision.events.is_empty());
             assert!(matches!(

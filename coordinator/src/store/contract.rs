@@ -1,7 +1,8 @@
 //! What every store does, run over each of them.
 
 use super::{
-    Batch, MemoryStore, Preview, Reader, SqliteReader, SqliteStore, Store, StoreError, StoredResult, StoredResults,
+    Batch, MemoryStore, Preview, Reader, SqliteReader, SqliteStore, Store, StoreError, StoredResult,
+    StoredResults,
 };
 use crate::core::testing::{outcome, sweep_of};
 use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};

@@ -260,11 +260,7 @@ pub(super) fn read_conflict(row: &Row<'_>) -> rusqlite::Result<Event> {
 
 /// Reads a result's digest from the columns `attempt, digest, recorded_ms`.
 pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<StoredResult> {
-    Ok(StoredResult {
-        attempt: Attempt(row.get(0)?),
-        digest: parsed(row, 1)?,
-        recorded_ms: row.get(2)?,
-    })
+    Ok(StoredResult { attempt: Attempt(row.get(0)?), digest: parsed(row, 1)?, recorded_ms: row.get(2)? })
 }
 
 /// Reads a trial's id.
