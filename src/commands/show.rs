@@ -216,7 +216,12 @@ fn section(text: &mut String, title: &str, lines: &[String]) {
 fn metric_lines(shown: &Shown) -> Vec<String> {
     let value = |metric: metric::Metric| Some((metric.name(), (*shown.metrics.get(metric.name())?)?));
     let known = metric::ALL.into_iter().filter_map(value);
-    let mut lines: Vec<String> = known.map(|(name, value)| format!("{name:<22}  {value:.6}")).collect();
+    let written = |name: &str, value: f64| match name == metric::Metric::Epochs.name() {
+        true => format!("{value}"),
+        false => format!("{value:.6}"),
+    };
+    let mut lines: Vec<String> =
+        known.map(|(name, value)| format!("{name:<22}  {}", written(name, value))).collect();
     if let Some(sparsity) = shown.sparsity.as_ref().filter(|sparsity| !sparsity.is_empty()) {
         let each: Vec<_> = sparsity.iter().map(|value| format!("{value:.4}")).collect();
         lines.push(format!("{:<22}  {}", "sparsity", each.join(" ")));
@@ -224,12 +229,15 @@ fn metric_lines(shown: &Shown) -> Vec<String> {
     lines
 }
 
+/// What a curve shows of an epoch.
+type Value = fn(&EpochMetrics) -> f64;
+
 /// Draws what the epochs gave: name, curve and numbers in a line, or below one another where that does not fit.
 fn curve_lines(epochs: &[EpochMetrics], width: usize) -> Vec<String> {
     const NAME_WIDTH: usize = 20;
     const NUMBERS_WIDTH: usize = 44;
     let (Some(first), Some(last)) = (epochs.first(), epochs.last()) else { return Vec::new() };
-    let curves: [(&str, fn(&EpochMetrics) -> f64); 2] = [
+    let curves: [(&str, Value); 2] = [
         ("training_objective", |epoch| epoch.training_objective),
         ("validation_loss", |epoch| epoch.validation_loss),
     ];
@@ -250,7 +258,7 @@ fn curve_lines(epochs: &[EpochMetrics], width: usize) -> Vec<String> {
     lines
 }
 
-fn numbers(epochs: &[EpochMetrics], value: fn(&EpochMetrics) -> f64) -> String {
+fn numbers(epochs: &[EpochMetrics], value: Value) -> String {
     let ends = [epochs.first(), epochs.last()].map(|epoch| epoch.map_or(f64::NAN, value));
     let lowest = epochs.iter().min_by(|a, b| value(a).total_cmp(&value(b)));
     let lowest = lowest.map_or(String::new(), |epoch| format!(", least in epoch {}", epoch.epoch));

@@ -65,6 +65,7 @@ struct Verified {
     recorded: usize,
     verified: usize,
     seed: u64,
+    trials: Vec<String>,
     kernel: &'static str,
     different: Vec<Difference>,
 }
@@ -116,6 +117,7 @@ pub(crate) fn verify(
         recorded: recorded.len(),
         verified: chosen.len(),
         seed: args.seed,
+        trials: chosen.iter().map(|trial| trial.id.to_string()).collect(),
         kernel: kernel.name(),
         different: different.collect(),
     };

@@ -34,6 +34,13 @@ fn wrong_usage_exits_with_2_and_says_what_would_be_right() {
     let unknown = place.write("data.toml", &SWEEP.replace("\"mnist\"", "\"mnits\""));
     fails(&place, &["check", unknown.to_str().unwrap()], 2, &["mnits", "mnist"]);
     fails(&place, &["submit", file, "--server", "127.0.0.1:1"], 4, &["no coordinator answers"]);
+    fails(&place, &["submit", file, "--priority", "high"], 2, &["--priority"]);
+    for command in [["show", "last"], ["cancel", "last"], ["retry", "last"], ["verify", "last"]] {
+        fails(&place, &command, 2, &["holds no sweeps yet", "--state"]);
+    }
+    fails(&place, &["cancel", "small", "--server", "127.0.0.1:1"], 4, &["no coordinator answers"]);
+    fails(&place, &["verify", "small", "--sample", "0%"], 2, &["write it as 5%"]);
+    fails(&place, &["completions", "csh"], 2, &["bash", "zsh"]);
 }
 
 #[test]
@@ -44,6 +51,11 @@ fn an_unknown_sweep_or_study_lists_those_there_are() {
     let short = ["--set", "base.epochs=1", "--set", "base.hidden=[2]", "--set", "replicates.count=1"];
     assert!(output(gridsweep(&state).arg("run").arg(&file).args(short)).status.success());
     fails(&place, &["table", "smal"], 2, &["no sweep \"smal\"", "there are: small"]);
+    for command in ["cancel", "retry", "verify", "status"] {
+        fails(&place, &[command, "smal"], 2, &["no sweep \"smal\"", "there are: small"]);
+    }
+    fails(&place, &["show", "penalties"], 2, &["does not begin a trial's id", "32 hexadecimal digits"]);
+    fails(&place, &["show", "0123456789abcdef"], 2, &["no attempt was made", "export SWEEP --what trials"]);
     fails(&place, &["table", "small", "penalty"], 2, &["no study \"penalty\"", "penalties"]);
     for format in ["table", "md", "csv", "json", "latex"] {
         let table = ["table", "small", "penalties", "--format", format];

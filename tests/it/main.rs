@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod cli;
+mod commands;
 mod data;
 mod disk_full;
 mod doors;

@@ -80,24 +80,11 @@ impl MemoryStore {
                 }
                 self.keep_trial_end(*trial);
             }
-            Event::TrialFailed { trial, failure } => {
-                if let Some(trial) = self.trials.get_mut(trial) {
-                    (trial.end, trial.failure) = (Some(TrialEnd::Failed), Some(failure.clone()));
-                }
-                self.keep_trial_end(*trial);
-            }
+            Event::TrialFailed { trial, failure } => self.give_up(*trial, TrialEnd::Failed, Some(failure)),
             Event::TrialQuarantined { trial, failure } => {
-                if let Some(trial) = self.trials.get_mut(trial) {
-                    (trial.end, trial.failure) = (Some(TrialEnd::Quarantined), Some(failure.clone()));
-                }
-                self.keep_trial_end(*trial);
+                self.give_up(*trial, TrialEnd::Quarantined, Some(failure));
             }
-            Event::TrialCancelled { trial } => {
-                if let Some(trial) = self.trials.get_mut(trial) {
-                    (trial.end, trial.failure) = (Some(TrialEnd::Cancelled), None);
-                }
-                self.keep_trial_end(*trial);
-            }
+            Event::TrialCancelled { trial } => self.give_up(*trial, TrialEnd::Cancelled, None),
             Event::TrialReopened { trial } => self.keep_reopened(*trial),
             Event::ResultConflicted { .. } => self.conflicts.push((event.clone(), at_ms)),
             Event::SweepActivated { .. }
@@ -115,6 +102,13 @@ impl MemoryStore {
             | Event::WorkerLeft { .. }
             | Event::DrainBegun => {}
         }
+    }
+
+    fn give_up(&mut self, id: TrialId, end: TrialEnd, failure: Option<&Failure>) {
+        if let Some(trial) = self.trials.get_mut(&id) {
+            (trial.end, trial.failure) = (Some(end), failure.cloned());
+        }
+        self.keep_trial_end(id);
     }
 
     fn with_sweep(&mut self, sweep: SweepId, change: impl FnOnce(&mut StoredSweep)) {
