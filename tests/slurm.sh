@@ -205,8 +205,9 @@ PYTHON
 
 check_results() {
     "${binary}" export pilots --what trials "${as_submitter[@]}" >"${folder}/pilots.jsonl"
-    "${binary}" run "${folder}/sweep.toml" --workers 1 --quiet --state "${folder}/alone" >"${folder}/alone.txt"
-    "${binary}" export pilots --what trials --state "${folder}/alone" >"${folder}/alone.jsonl"
+    # Where GRIDSWEEP_SERVER is set, that is where `export` looks.
+    env -u GRIDSWEEP_SERVER "${binary}" run "${folder}/sweep.toml" --workers 1 --quiet --state "${folder}/alone" >"${folder}/alone.txt"
+    env -u GRIDSWEEP_SERVER "${binary}" export pilots --what trials --state "${folder}/alone" >"${folder}/alone.jsonl"
     local trials
     trials=$(wc -l <"${folder}/alone.jsonl")
     ((trials > 0)) || fail "the undisturbed run has no results"
