@@ -401,7 +401,7 @@ fn append(decision: &mut Decision, mut next: Decision) {
     decision.effects.append(&mut next.effects);
 }
 
-fn wall_clock_ms() -> i64 {
+pub(crate) fn wall_clock_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,9 +1,9 @@
 //! What people ask of a store that no coordinator holds: decided by the core and written, as a coordinator would.
 
 use crate::core::{Answer, Core, Event, Input, Moment, Settings};
+use crate::driver::wall_clock_ms;
 use crate::store::{Batch, Store, StoreError};
 use gridsweep_common::id::SweepId;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who waits for the answer: there is nobody else.
 const TICKET: u64 = 1;
@@ -29,13 +29,12 @@ fn ask(store: &mut dyn Store, settings: Settings, question: Input) -> Result<Ans
         crate::core::Effect::Reply { answer, .. } => Some(*answer),
         _ => None,
     });
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let batch = Batch {
         term,
         events: decision.events.into_iter().filter(Event::is_durable).collect(),
         records: decision.records,
         previews: Vec::new(),
-        at_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        at_ms: wall_clock_ms(),
     };
     store.commit(&batch)?;
     Ok(answer.expect("every question is answered in its decision"))

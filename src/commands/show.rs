@@ -245,14 +245,19 @@ fn curve_lines(epochs: &[EpochMetrics], width: usize) -> Vec<String> {
     let taken = if is_wide { NAME_WIDTH + NUMBERS_WIDTH } else { 2 };
     let curve_width = width.saturating_sub(taken).clamp(8, CURVE_WIDTH_MAX);
     let rates = format!("learning rate {} → {}", first.learning_rate, last.learning_rate);
-    let mut lines = vec![format!("{}, {rates}", output::counted(epochs.len() as u64, "epoch"))];
+    let count = output::counted(epochs.len() as u64, "epoch");
+    let mut lines =
+        if is_wide { vec![format!("{count}, {rates}")] } else { vec![count, format!("  {rates}")] };
     for (name, value) in curves {
         let values: Vec<f64> = epochs.iter().map(value).collect();
         let curve = spark::line(&values, curve_width);
         let numbers = numbers(epochs, value);
         match is_wide {
             true => lines.push(format!("{name:<NAME_WIDTH$}{curve}  {numbers}")),
-            false => lines.extend([name.to_owned(), format!("  {curve}"), format!("  {numbers}")]),
+            false => {
+                lines.extend([name.to_owned(), format!("  {curve}")]);
+                lines.extend(numbers.split(", ").map(|part| format!("  {part}")));
+            }
         }
     }
     lines

@@ -119,7 +119,11 @@ fn who_waits_rides_through_a_restart_and_is_told_how_it_ended() {
     let mut scene = Scene::new();
     let (mut waiting, log) = scene.start_waiting(scene.submit(&["--wait"]));
     wait_until("the sweep is there", || said(&log).contains("no worker"));
-    let mut watching = Running::start(&mut scene.asking(&["status", "small", "--watch"]));
+    let shown = scene.place.path("watching.log");
+    let mut watch = scene.asking(&["status", "small", "--watch"]);
+    watch.stdin(Stdio::null()).stdout(std::fs::File::create(&shown).unwrap()).stderr(Stdio::null());
+    let mut watching = Running(watch.spawn().unwrap());
+    wait_until("it is watched", || said(&shown).contains("small"));
     scene.serve.signal("KILL");
     scene.serve.wait();
     wait_until("the coordinator is missed", || said(&log).contains("does not answer"));
@@ -217,15 +221,16 @@ fn recorded_trials_are_computed_again_to_the_bit_and_what_differs_is_told() {
     let state = run_short(&place, SWEEP, 0);
     let verify = |options: &[&str]| {
         let mut verify = gridsweep(&state);
-        verify.args(["verify", "small", "--format", "json"]).args(options);
+        verify.args(["verify", "small"]).args(options);
         verify
     };
-    let all = json(verify(&["--sample", "100%"]).env("GRIDSWEEP_KERNEL", "portable"));
+    let all = json(verify(&["--sample", "100%", "--format", "json"]).env("GRIDSWEEP_KERNEL", "portable"));
     assert_eq!(
         (&all["verified"], &all["different"], &all["kernel"]),
         (&12.into(), &Json::Array(vec![]), &"portable".into())
     );
-    let chosen = |seed| json(&mut verify(&["--sample", "3", "--seed", seed]))["trials"].clone();
+    let chosen =
+        |seed| json(&mut verify(&["--sample", "3", "--seed", seed, "--format", "json"]))["trials"].clone();
     assert_eq!(chosen("5"), chosen("5"), "the same seed picks the same trials");
     assert_ne!(chosen("5"), chosen("6"));
     let store = rusqlite::Connection::open(state.join("store.sqlite")).unwrap();
@@ -236,7 +241,7 @@ fn recorded_trials_are_computed_again_to_the_bit_and_what_differs_is_told() {
         1
     );
     drop(store);
-    let verified = output(verify(&["--sample", "12"]).args(["--format", "table"]));
+    let verified = output(&mut verify(&["--sample", "12"]));
     let text = String::from_utf8_lossy(&verified.stdout);
     assert_eq!(verified.status.code(), Some(3), "{text}");
     assert!(text.contains("1 differs") && text.contains(victim) && text.contains(&forged), "{text}");

@@ -6,6 +6,7 @@
 mod assign;
 mod blame;
 mod cancel;
+mod decision;
 mod expire;
 mod finish;
 mod invariants;
@@ -27,6 +28,7 @@ pub(crate) mod testing;
 
 pub use assign::STEPS_MAX as ASSIGN_STEPS_MAX;
 pub use cancel::CancelReport;
+pub use decision::{Answer, Decision, Effect, Message, Record};
 pub use invariants::check;
 pub use join::{Claims, Offer, Refusal};
 pub use renew::Progress;
@@ -395,131 +397,6 @@ pub enum AttemptEnding {
     Superseded,
     /// Its trial is not wanted any more.
     Revoked,
-}
-
-/// A result to be stored in the same transaction as its [`Event::TrialFinished`].
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The trial.
-    pub trial: TrialId,
-    /// The attempt that delivered it.
-    pub attempt: Attempt,
-    /// The result.
-    pub outcome: Arc<Outcome>,
-}
-
-/// What is to be done outside, once the events are on disk.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Tell a worker something.
-    Send {
-        /// The session.
-        worker: WorkerId,
-        /// What.
-        message: Message,
-    },
-    /// Refuse a worker and end its session.
-    Refuse {
-        /// The session.
-        worker: WorkerId,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// End a session that another one has taken the place of, or whose worker is dead.
-    HangUp {
-        /// The session.
-        worker: WorkerId,
-    },
-    /// Say whether a checkpoint is kept.
-    CheckpointTaken {
-        /// Who waits.
-        ticket: u64,
-        /// Whether it is.
-        is_kept: bool,
-    },
-    /// Remove the bytes of a checkpoint.
-    DiscardCheckpoint {
-        /// Their digest.
-        digest: Digest,
-    },
-    /// Answer a submission.
-    /// Answer a question.
-    Reply {
-        /// Who waits.
-        ticket: u64,
-        /// The answer.
-        answer: Answer,
-    },
-}
-
-/// What someone who waits is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answer {
-    /// What a submission did.
-    Submitted(SubmitReport),
-    /// What a cancellation did.
-    Cancelled(CancelReport),
-    /// What a retry did.
-    Retried(RetryReport),
-    /// There is no sweep of that number.
-    NoSuchSweep,
-}
-
-/// What the coordinator tells a worker.
-#[derive(Clone, Debug)]
-pub enum Message {
-    /// The session stands.
-    Welcome {
-        /// What to go on with.
-        go_on: Vec<Fence>,
-        /// What to stop.
-        kill: Vec<Fence>,
-        /// Whose results to deliver. Other results that it kept are not needed any more.
-        deliver: Vec<Fence>,
-    },
-    /// This heartbeat was heard.
-    Renewed(u64),
-    /// Run this.
-    Lease {
-        /// The right to.
-        fence: Fence,
-        /// The trial.
-        spec: Arc<TrialSpec>,
-        /// Where an earlier attempt had come to.
-        checkpoint: Option<KeptCheckpoint>,
-    },
-    /// What was said of this attempt is on disk.
-    Acknowledged(Fence),
-    /// This attempt is not wanted.
-    Revoked {
-        /// The attempt.
-        fence: Fence,
-        /// Why.
-        reason: String,
-    },
-    /// Hand this attempt back, if it has no slot yet.
-    Recalled(Fence),
-    /// Everything fails on this worker: it gets nothing more while there is another one.
-    Quarantined,
-    /// Hand back what runs.
-    Drain,
-}
-
-/// What an input leads to.
-#[derive(Clone, Debug, Default)]
-pub struct Decision {
-    /// What is true from now on.
-    pub events: Vec<Event>,
-    /// Results to store with the events.
-    pub records: Vec<Record>,
-    /// What to do once they are on disk.
-    pub effects: Vec<Effect>,
-}
-
-impl Decision {
-    fn send(&mut self, worker: WorkerId, message: Message) {
-        self.effects.push(Effect::Send { worker, message });
-    }
 }
 
 impl Event {

@@ -10,6 +10,7 @@ mod migrations;
 mod rows;
 mod sqlite;
 pub mod wire;
+mod write;
 
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteReader, SqliteStore};

@@ -50,7 +50,7 @@ pub(crate) fn synthetic(samples: usize, density: f64) -> Dataset {
     let mut bytes = |samples: usize| -> Vec<u8> {
         let mut pixel = |at: usize| {
             let (x, y) = ((at % 28) as f64 - 13.5, (at / 28 % 28) as f64 - 13.5);
-            let likely = if density >= 1.0 { 1.0 } else { density * 4.6 * (-(x * x + y * y) / 75.0).exp() };
+            let likely = if density >= 1.0 { 1.0 } else { density * 3.48 * (-(x * x + y * y) / 75.0).exp() };
             let word = random.next_u32();
             if f64::from(word >> 8) / f64::from(1 << 24) < likely { word as u8 | 1 } else { 0 }
         };
