@@ -3,7 +3,7 @@
 //! attempt, then those at its cursor. When every slot has its trial, each gets one more to go on with.
 
 use super::room::Room;
-use super::state::{Core, Counts, Lease, Moment, Phase, SweepState, TrialEnd, TrialState};
+use super::state::{Core, Lease, Moment, Phase, SweepState, TrialEnd, TrialState};
 use super::{Decision, Event, Message, spare};
 use gridsweep_common::id::{Attempt, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::trial::TrialSpec;
@@ -43,7 +43,6 @@ struct Line<'a> {
     /// How far the cursor comes in this decision, and over what.
     cursor: u64,
     known: Vec<(u64, TrialId)>,
-    ended: Counts,
     /// Live attempts for the sweep's sake.
     live: u64,
     /// Steps without a lease.
@@ -62,8 +61,8 @@ enum Step {
 fn lines(core: &Core) -> Vec<Line<'_>> {
     fn line<'a>(core: &'a Core, sweep: SweepId, state: &'a SweepState) -> Line<'a> {
         let waiting = core.waiting.range((sweep, 0)..=(sweep, u64::MAX));
-        let (cursor, known, ended) = (state.cursor, Vec::new(), Counts::default());
-        Line { sweep, state, waiting, cursor, known, ended, live: 0, fruitless: 0 }
+        let (cursor, known) = (state.cursor, Vec::new());
+        Line { sweep, state, waiting, cursor, known, live: 0, fruitless: 0 }
     }
     let is_of_use =
         |line: &Line<'_>| line.cursor < line.state.open.trials() || line.waiting.clone().next().is_some();
@@ -151,10 +150,7 @@ impl<'a> Walk<'a> {
         let is_taken = self.leased.contains(&id);
         let is_reopened = matches!(known, Some(Phase::GivenUp { end: TrialEnd::Cancelled, .. }));
         let step = match known {
-            Some(Phase::Recorded { end, .. } | Phase::GivenUp { end, .. }) if !is_reopened => {
-                *line.ended.of(*end) += 1;
-                Step::Passed
-            }
+            Some(Phase::Recorded { .. } | Phase::GivenUp { .. }) if !is_reopened => Step::Passed,
             Some(Phase::Leased { .. }) => Step::Passed,
             _ if is_taken => Step::Passed,
             _ if self.room.is_used_up() => return Step::Exhausted,
@@ -172,20 +168,16 @@ impl<'a> Walk<'a> {
         step
     }
 
-    /// Counts what has ended of a cancelled sweep. Behind the first trial that no attempt was made at, none is looked at:
+    /// Passes over what is known of a cancelled sweep, to count it. Behind the first trial that no attempt was made at, none is looked at:
     /// they count as cancelled.
     fn pass_cancelled(&mut self, line: &mut Line<'a>) -> Step {
         let all = line.state.open.trials();
         let id = line.state.open.trial(line.cursor).map(|spec| spec.id());
-        let known = id.and_then(|id| Some((id, &self.core.trials.get(&id)?.phase)));
-        let Some((id, phase)) = known else {
-            line.ended.cancelled += all - line.cursor;
+        let known = id.filter(|id| self.core.trials.contains_key(id));
+        let Some(id) = known else {
             line.cursor = all;
             return Step::Exhausted;
         };
-        if let Phase::Recorded { end, .. } | Phase::GivenUp { end, .. } = phase {
-            *line.ended.of(*end) += 1;
-        }
         line.pass(id);
         Step::Passed
     }
@@ -206,9 +198,9 @@ impl Line<'_> {
 
     /// Says how far the cursor has come.
     fn close(self, decision: &mut Decision) {
-        let Line { sweep, cursor, known, ended, .. } = self;
+        let Line { sweep, cursor, known, .. } = self;
         if cursor > self.state.cursor {
-            decision.events.push(Event::CursorAdvanced { sweep, cursor, known, ended });
+            decision.events.push(Event::CursorAdvanced { sweep, cursor, known });
         }
     }
 }
@@ -282,23 +274,26 @@ pub(super) fn apply_leased(
     core.queue_anew(fence.trial);
 }
 
-pub(super) fn apply_advanced(
-    core: &mut Core,
-    sweep: SweepId,
-    cursor: u64,
-    known: &[(u64, TrialId)],
-    ended: &Counts,
-) {
+/// Counts the trials passed as they are now: one that was decided to be cancelled may have been opened again for another
+/// sweep since. Those passed that no attempt was made at are a cancelled sweep's.
+pub(super) fn apply_advanced(core: &mut Core, sweep: SweepId, cursor: u64, known: &[(u64, TrialId)]) {
     let Some(state) = core.sweeps.get_mut(&sweep) else { return };
-    state.outstanding += cursor - state.cursor - ended.total();
+    state.ended.cancelled += cursor - state.cursor - known.len() as u64;
     state.cursor = cursor;
-    state.ended.add(ended);
     for &(index, id) in known {
-        if let Some(trial) = core.trials.get_mut(&id) {
+        let end = core.trials.get_mut(&id).and_then(|trial| {
             trial.places.push((sweep, index));
+            match &trial.phase {
+                Phase::Recorded { end, .. } | Phase::GivenUp { end, .. } => Some(*end),
+                Phase::Pending { .. } | Phase::Leased { .. } => None,
+            }
+        });
+        match end {
+            Some(end) => *state.ended.of(end) += 1,
+            None => state.outstanding += 1,
         }
-        core.queue_anew(id);
     }
+    known.iter().for_each(|(_, id)| core.queue_anew(*id));
 }
 
 #[cfg(test)]

@@ -197,6 +197,25 @@ mod tests {
     }
 
     #[test]
+    fn a_cancelled_trial_that_another_sweep_runs_is_counted_as_it_ends() {
+        let mut world = World::new();
+        let sweep = world.submit(sweep_of("a", 2)).sweep;
+        world.join(1);
+        world.assign();
+        world.cancel(sweep);
+        // In one decision the cancelled sweep passes over its trials, and the other one opens them again.
+        world.restart();
+        world.submit(sweep_of("b", 2));
+        let worker = world.join(1);
+        for (_, fence) in world.assign() {
+            world.finish(worker, fence);
+        }
+        for standing in world.core.snapshot().sweeps {
+            assert_eq!((standing.ended.succeeded, standing.ended.cancelled), (2, 0), "{standing:?}");
+        }
+    }
+
+    #[test]
     fn another_sweep_with_a_cancelled_trial_runs_it() {
         let mut world = World::new();
         let sweep = world.submit(sweep_of("a", 2)).sweep;

@@ -288,10 +288,9 @@ pub enum Event {
         sweep: SweepId,
         /// The index of the next trial to look at.
         cursor: u64,
-        /// The trials passed that some attempt was made at before, each with its index.
+        /// The trials passed that some attempt was made at, each with its index. Only a cancelled sweep's cursor passes
+        /// others.
         known: Vec<(u64, TrialId)>,
-        /// The trials passed that had ended already.
-        ended: Counts,
     },
     /// A worker's session began.
     WorkerJoined {
@@ -482,8 +481,8 @@ impl Core {
             Event::AttemptLeased { fence, spec, worker, worker_name, expires } => {
                 assign::apply_leased(self, *fence, spec, *worker, worker_name, *expires);
             }
-            Event::CursorAdvanced { sweep, cursor, known, ended } => {
-                assign::apply_advanced(self, *sweep, *cursor, known, ended);
+            Event::CursorAdvanced { sweep, cursor, known } => {
+                assign::apply_advanced(self, *sweep, *cursor, known);
             }
             Event::AttemptStarted { trial, attempt, at, epoch, .. } => {
                 renew::apply_started(self, *trial, *attempt, *at, *epoch);

@@ -252,14 +252,6 @@ impl Counts {
     pub fn lacks_results(&self) -> bool {
         self.without_result() + self.cancelled > 0
     }
-
-    pub(super) fn add(&mut self, other: &Counts) {
-        self.succeeded += other.succeeded;
-        self.diverged += other.diverged;
-        self.failed += other.failed;
-        self.cancelled += other.cancelled;
-        self.quarantined += other.quarantined;
-    }
 }
 
 impl Core {
