@@ -454,6 +454,27 @@ fn a_store_of_the_first_layout_is_brought_up_to_date_and_copied_before() {
 }
 
 #[test]
+fn readers_understand_every_layout_that_there_was() {
+    let every = super::migrations::ALL;
+    for layout in 1..=every.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = rusqlite::Connection::open(folder.path().join("store.sqlite")).unwrap();
+        every[..layout].iter().for_each(|text| connection.execute_batch(text).unwrap());
+        connection.pragma_update(None, "user_version", layout as u32).unwrap();
+        drop(connection);
+        let reader = SqliteReader::open(folder.path()).unwrap();
+        let trial = spec().id();
+        assert!(reader.sweeps().is_ok_and(|sweeps| sweeps.is_empty()), "layout {layout}");
+        assert!(reader.ended(0, 10).is_ok_and(|ended| ended.is_empty()), "layout {layout}");
+        assert!(reader.results(trial).is_ok(), "layout {layout}");
+        assert!(reader.attempts(trial).is_ok_and(|attempts| attempts.is_empty()), "layout {layout}");
+        assert!(reader.running().is_ok_and(|running| running.is_empty()), "layout {layout}");
+        assert!(reader.attempted(None, 10).is_ok_and(|attempted| attempted.is_empty()), "layout {layout}");
+        assert!(reader.conflicts().is_ok_and(|conflicts| conflicts == 0), "layout {layout}");
+    }
+}
+
+#[test]
 fn one_process_writes_and_the_next_says_who_is_in_the_way() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(SqliteReader::open(folder.path()), Err(StoreError::Absent { .. })));

@@ -297,9 +297,9 @@ fn rows_of<T>(
     statement.query_map(parameters, read)?.collect()
 }
 
-/// Reads the sweeps; earlier layouts than the third know no priorities and no cancellation.
+/// Reads the sweeps; earlier layouts than the fourth know no priorities and no cancellation.
 fn read_sweeps(connection: &Connection, layout: u32) -> rusqlite::Result<Vec<StoredSweep>> {
-    let columns = if layout < 3 { "0, 0" } else { "priority, is_cancelled" };
+    let columns = if layout < 4 { "0, 0" } else { "priority, is_cancelled" };
     let sql = format!("SELECT id, name, frozen, submitted_ms, {columns} FROM sweep ORDER BY id");
     rows_of(connection, &sql, &[], |row| {
         Ok(StoredSweep {
