@@ -1,10 +1,11 @@
-//! A worker: takes leases from a coordinator, trains on rayon's threads, reports back.
+//! A worker: takes leases from a coordinator, trains in its slots, reports back.
 
 mod cache;
 mod checkpoint;
 pub mod connect;
 pub mod dataset;
 mod hardware;
+mod lending;
 mod pool;
 mod session;
 mod spool;

@@ -1,7 +1,8 @@
-//! The slots: rayon's threads, one trial each.
+//! The slots: threads that run a trial each. Idle ones lend their processors to the others.
 
 use crate::checkpoint::{CheckpointFiles, Framed};
 use crate::hardware::memory_bytes;
+use crate::lending::{Lending, Seat};
 use gridsweep_common::id::Fence;
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
@@ -82,9 +83,15 @@ impl SlotWatch {
 /// A thread a slot.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    threads: rayon::ThreadPool,
+    jobs: std::sync::mpsc::Sender<Job>,
+}
+
+/// What all slots have in common.
+struct Slots {
+    jobs: Mutex<std::sync::mpsc::Receiver<Job>>,
     kernel: Kernel,
     checkpoints: Checkpointing,
+    lending: Lending,
     events: mpsc::Sender<SlotEvent>,
 }
 
@@ -104,53 +111,72 @@ impl Pool {
         kernel: Kernel,
         checkpoints: Checkpointing,
         events: mpsc::Sender<SlotEvent>,
-    ) -> Result<Pool, rayon::ThreadPoolBuildError> {
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(slots)
-            .thread_name(|n| format!("slot-{n}"))
-            .build()?;
-        Ok(Pool { threads, kernel, checkpoints, events })
+    ) -> std::io::Result<Pool> {
+        let (sender, jobs) = std::sync::mpsc::channel();
+        let (jobs, lending) = (Mutex::new(jobs), Lending::new(slots));
+        let all = Arc::new(Slots { jobs, kernel, checkpoints, lending, events });
+        for number in 0..slots {
+            let all = Arc::clone(&all);
+            // Its end is that of the worker: nobody waits for it.
+            std::thread::Builder::new().name(format!("slot-{number}")).spawn(move || all.serve())?;
+        }
+        Ok(Pool { jobs: sender })
     }
 
     /// Runs an attempt as soon as a slot is free. A panic ends the attempt and nothing else.
     pub(crate) fn start(&self, job: Job) {
-        let (kernel, checkpoints, events) = (self.kernel, self.checkpoints.clone(), self.events.clone());
-        self.threads.spawn(move || {
-            let fence = job.fence;
-            let event = catch_unwind(AssertUnwindSafe(|| run(&job, kernel, &checkpoints, &events)))
-                .unwrap_or_else(|panic| {
-                    let failure = Failure { kind: FailureKind::Panic, detail: panic_message(panic.as_ref()) };
-                    SlotEvent::Failed { fence, failure }
-                });
-            // Nobody listens any more only when the worker ends.
-            let _ = events.blocking_send(event);
-        });
+        // The slots end after the pool does.
+        let _ = self.jobs.send(job);
     }
 }
 
-fn run(
-    job: &Job,
-    kernel: Kernel,
-    checkpoints: &Checkpointing,
-    events: &mpsc::Sender<SlotEvent>,
-) -> SlotEvent {
-    let fence = job.fence;
-    let recipe = match Recipe::from_choices(&job.spec.choices) {
-        Ok(recipe) => recipe,
-        Err(error) => {
-            let failure = Failure { kind: FailureKind::Internal, detail: error.to_string() };
+impl Slots {
+    /// Runs one attempt after the other.
+    fn serve(&self) {
+        while let Some(job) = self.next() {
+            let fence = job.fence;
+            let event = catch_unwind(AssertUnwindSafe(|| self.run(&job))).unwrap_or_else(|panic| {
+                let failure = Failure { kind: FailureKind::Panic, detail: panic_message(panic.as_ref()) };
+                SlotEvent::Failed { fence, failure }
+            });
+            // Nobody listens any more only when the worker ends.
+            let _ = self.events.blocking_send(event);
+        }
+    }
+
+    /// Waits for the next attempt; `None` when there is no pool any more.
+    fn next(&self) -> Option<Job> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    }
+
+    fn run(&self, job: &Job) -> SlotEvent {
+        let Slots { kernel, checkpoints, lending, events, .. } = self;
+        let fence = job.fence;
+        let recipe = match Recipe::from_choices(&job.spec.choices) {
+            Ok(recipe) => recipe,
+            Err(error) => {
+                let failure = Failure { kind: FailureKind::Internal, detail: error.to_string() };
+                return SlotEvent::Failed { fence, failure };
+            }
+        };
+        if let Some(failure) = too_large(&recipe, &job.data) {
             return SlotEvent::Failed { fence, failure };
         }
-    };
-    if let Some(failure) = too_large(&recipe, &job.data) {
-        return SlotEvent::Failed { fence, failure };
-    }
-    let fresh = || Training::new(&recipe, &job.data, job.spec.validation, job.spec.seed, kernel);
-    let training = resumed(job, fresh, checkpoints, events);
-    let mut reporter = Reporter { fence, watch: &job.watch, checkpoints, last: Instant::now(), events };
-    match training.run(&mut reporter) {
-        Ok(outcome) => SlotEvent::Finished { fence, outcome },
-        Err(Interrupted) => SlotEvent::Stopped { fence },
+        let fresh = || {
+            let training = Training::new(&recipe, &job.data, job.spec.validation, job.spec.seed, *kernel);
+            match lending.crew() {
+                Some(crew) => training.helped_by(crew),
+                None => training,
+            }
+        };
+        let training = resumed(job, fresh, checkpoints, events);
+        let seat = lending.seat();
+        let mut reporter =
+            Reporter { fence, watch: &job.watch, seat, checkpoints, last: Instant::now(), events };
+        match training.run(&mut reporter) {
+            Ok(outcome) => SlotEvent::Finished { fence, outcome },
+            Err(Interrupted) => SlotEvent::Stopped { fence },
+        }
     }
 }
 
@@ -201,6 +227,7 @@ fn too_large(recipe: &Recipe, data: &Dataset) -> Option<Failure> {
 struct Reporter<'a> {
     fence: Fence,
     watch: &'a SlotWatch,
+    seat: Seat<'a>,
     checkpoints: &'a Checkpointing,
     /// When the last checkpoint was left, or the attempt began.
     last: Instant,
@@ -220,6 +247,10 @@ impl Observer for Reporter<'_> {
     fn is_interrupted(&mut self) -> bool {
         self.watch.steps.fetch_add(1, Ordering::Relaxed);
         self.watch.is_stopped.load(Ordering::Relaxed)
+    }
+
+    fn threads(&mut self) -> usize {
+        self.seat.threads()
     }
 
     fn wants_checkpoint(&mut self) -> bool {

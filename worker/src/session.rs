@@ -75,7 +75,7 @@ pub enum WorkerError {
         slots: usize,
         /// Why not.
         #[source]
-        source: rayon::ThreadPoolBuildError,
+        source: std::io::Error,
     },
 }
 

@@ -4,7 +4,7 @@ use crate::dataset::Part;
 use crate::inputs::Row;
 use crate::kernel::lanes::{LANES, Lanes, Line};
 use crate::kernel::sparse::{SparseBatch, SparseRows};
-use crate::kernel::{Kernel, PairSums, Product, RowSums, Task, ZEROS};
+use crate::kernel::{Kernel, PairSums, Product, RowSums, Task};
 use crate::matrix::{self, Matrix, PANEL};
 use std::ops::Range;
 
@@ -104,24 +104,25 @@ impl Batch {
         }
     }
 
-    /// Makes `gradient`, rows `inputs` of one panel, `width` lines each, the sum over the samples of
-    /// input × delta. There is room for an even number of rows; what is not asked for has no meaning then.
-    pub(crate) fn make_gradient(
+    /// Makes `gradient`, rows `inputs` of one panel, the sum over the samples of input × delta, begun with the row `start` or
+    /// continued. There is room for an even number of rows; what is not asked for has no meaning then.
+    pub(crate) fn add_gradient(
         &self,
         kernel: Kernel,
         part: &Part,
         inputs: Range<usize>,
-        width: usize,
+        start: Option<&[Line]>,
         deltas: &[Line],
         gradient: &mut [Line],
     ) {
         let Some(rows) = &part.inputs.sparse else {
-            return make_gradient(kernel, &self.dense, inputs, width, deltas, gradient);
+            return add_gradient(kernel, &self.dense, inputs, start, deltas, gradient);
         };
+        let width = deltas.len() / self.len();
         let out = &mut gradient[..inputs.len().next_multiple_of(2) * width];
         for (samples, lists) in self.sparse.by_pair(rows, inputs) {
             let rows = &deltas[samples.start * width..samples.end * width];
-            let start = (samples.start == 0).then_some(ZEROS);
+            let start = start.filter(|_| samples.start == 0);
             kernel.sum_pairs(PairSums { out, start, width, rows, lists });
         }
     }
@@ -177,21 +178,21 @@ pub(crate) fn add_deltas(kernel: Kernel, deltas: &[Line], sums: &mut [Line]) {
     });
 }
 
-/// Makes `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, `width` lines each,
-/// the sum over the samples, in their order, of value × delta.
-pub(crate) fn make_gradient(
+/// Makes `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, the sum over the samples, in
+/// their order, of value × delta, begun with the row `start` or continued.
+pub(crate) fn add_gradient(
     kernel: Kernel,
     values: &Matrix,
     inputs: Range<usize>,
-    width: usize,
+    start: Option<&[Line]>,
     deltas: &[Line],
     gradient: &mut [Line],
 ) {
-    let panel = inputs.start / PANEL;
+    let (panel, width) = (inputs.start / PANEL, deltas.len() / values.rows());
     kernel.multiply(Product {
         width,
         out: &mut gradient[..inputs.len() * width],
-        start: Some(ZEROS),
+        start,
         a: values.panel(panel),
         row_stride: 1,
         step_stride: values.width(panel) * LANES,

@@ -54,10 +54,15 @@ impl Folded {
         })
     }
 
-    /// Sums up the deltas of a panel of `width` lines: what [`Folded::finish_gradient`] needs.
-    pub(crate) fn sum_deltas(&mut self, kernel: Kernel, width: usize, deltas: &[Line]) {
+    /// Sums up the deltas of a panel of `width` lines, sample after sample: what [`Folded::finish_gradient`] needs.
+    pub(crate) fn sum_deltas<'a>(
+        &mut self,
+        kernel: Kernel,
+        width: usize,
+        deltas: impl Iterator<Item = &'a [Line]>,
+    ) {
         self.delta_sums = [Line::ZERO; 4];
-        batch::add_deltas(kernel, deltas, &mut self.delta_sums[..width]);
+        deltas.for_each(|deltas| batch::add_deltas(kernel, deltas, &mut self.delta_sums[..width]));
     }
 
     /// Makes Σ x·δ, for the weights of `inputs` in a panel of `width` lines, their gradient: fma(s, Σ x·δ, t · Σ δ).
@@ -186,7 +191,7 @@ mod tests {
         for panel in 0..weights.panels() {
             assert!(folded.follow_panel(kernel, panel, &weights, &biases));
         }
-        folded.sum_deltas(kernel, 3, &weights.panel(1)[..3 * 5]);
+        folded.sum_deltas(kernel, 3, [&weights.panel(1)[..3 * 5]].into_iter());
         let mut gradient = weights.panel(1)[..3 * 6].to_vec();
         folded.finish_gradient(kernel, 3, 64..70, &mut gradient);
         let lines = [folded.weights.lines(), folded.biases.lines(), &gradient].concat();

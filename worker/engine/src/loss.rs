@@ -20,33 +20,33 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    /// Returns the sum of the samples' cross-entropies −ln softmax(z)[label]: 16 lanes of samples, then the tree.
+    /// Computes the samples' cross-entropies −ln softmax(z)[label], which [`total`] sums up, and their predictions.
     ///
     /// `logits` is samples × classes, cleaned. What is not a number or infinite shows in the sum.
-    pub(crate) fn evaluate(&mut self, kernel: Kernel, logits: &Matrix, labels: &[u8]) -> f32 {
-        self.run(kernel, logits, labels, None)
+    pub(crate) fn evaluate(&mut self, kernel: Kernel, logits: &Matrix, labels: &[u8]) {
+        self.run(kernel, logits, labels, None);
     }
 
-    /// The same, and replaces `deltas` (samples × classes) by the gradient of the batch's mean:
-    /// (softmax(z) − \[class = label\]) / samples, cleaned.
+    /// The same, and replaces `deltas` (samples × classes) by the gradient of the mean over the `count` samples of the
+    /// step, of which these may be a part: (softmax(z) − \[class = label\]) / count, cleaned.
     pub(crate) fn differentiate(
         &mut self,
         kernel: Kernel,
         logits: &Matrix,
         labels: &[u8],
-        deltas: &mut Matrix,
-    ) -> f32 {
-        self.run(kernel, logits, labels, Some(deltas))
+        (deltas, count): (&mut Matrix, usize),
+    ) {
+        self.run(kernel, logits, labels, Some((deltas, count as f32)));
     }
 
-    fn run(&mut self, kernel: Kernel, logits: &Matrix, labels: &[u8], deltas: Option<&mut Matrix>) -> f32 {
+    fn run(&mut self, kernel: Kernel, logits: &Matrix, labels: &[u8], deltas: Option<(&mut Matrix, f32)>) {
         let lines = labels.len().div_ceil(LANES);
         self.sums.clear();
         self.sums.resize(lines, Line([1.0; LANES]));
         self.targets.clear();
         self.targets.resize(lines, Line::ZERO);
         self.predictions.clear();
-        kernel.run(CrossEntropy { losses: self, logits, labels, deltas })
+        kernel.run(CrossEntropy { losses: self, logits, labels, deltas });
     }
 
     /// Returns the predicted class of each sample of the last batch.
@@ -60,28 +60,45 @@ impl Losses {
     }
 }
 
+/// Returns the sum of all samples' losses: 16 lanes of samples, then the tree. Those of a step that follow one another may
+/// be in several parts, each of whole lines but for the last.
+pub(crate) fn total<'a>(kernel: Kernel, parts: impl Iterator<Item = &'a Losses>) -> f32 {
+    kernel.run(Total(parts.flat_map(|losses| &losses.sums)))
+}
+
+struct Total<I>(I);
+
+impl<'a, I: Iterator<Item = &'a Line>> Task for Total<I> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> f32 {
+        let mut sum = L::splat(0.0);
+        for line in self.0 {
+            sum = sum.add(L::load(line));
+        }
+        sum.sum()
+    }
+}
+
 struct CrossEntropy<'a> {
     losses: &'a mut Losses,
     logits: &'a Matrix,
     labels: &'a [u8],
-    deltas: Option<&'a mut Matrix>,
+    deltas: Option<(&'a mut Matrix, f32)>,
 }
 
 impl Task for CrossEntropy<'_> {
-    type Output = f32;
+    type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(mut self) -> f32 {
+    fn run<L: Lanes>(mut self) {
         for sample in 0..self.labels.len() {
             self.sample::<L>(sample);
         }
-        let mut sum = L::splat(0.0);
         for (line, target) in self.losses.sums.iter_mut().zip(&self.losses.targets) {
-            let loss = math::ln(L::load(line)).sub(L::load(target)).clean();
-            loss.store(line);
-            sum = sum.add(loss);
+            math::ln(L::load(line)).sub(L::load(target)).clean().store(line);
         }
-        sum.sum()
     }
 }
 
@@ -96,8 +113,8 @@ impl CrossEntropy<'_> {
         self.losses.targets[sample / LANES].0[sample % LANES] = row[label / LANES].0[label % LANES] - most;
         let sum = exponentials::<L>(&mut row[..lines], most);
         self.losses.sums[sample / LANES].0[sample % LANES] = sum;
-        if let Some(deltas) = &mut self.deltas {
-            let count = self.labels.len() as f32;
+        if let Some((deltas, count)) = &mut self.deltas {
+            let count = *count;
             let of_label = (row[label / LANES].0[label % LANES] / sum - 1.0) / count;
             scale::<L>(&mut row[..lines], sum, count);
             scatter(&row, deltas, sample);
@@ -182,11 +199,13 @@ mod tests {
         let logits = logits(&[&[1.0, 2.0, -1.0], &[0.0, 0.0, 0.0]]);
         let mut deltas = Matrix::zeros(2, 3);
         let mut losses = Losses::default();
-        let sum = losses.differentiate(Kernel::detect(), &logits, &[2, 0], &mut deltas);
-        let total = 1f64.exp() + 2f64.exp() + (-1f64).exp();
-        let expected = total.ln() + 1.0 + 3f64.ln();
+        losses.differentiate(Kernel::detect(), &logits, &[2, 0], (&mut deltas, 2));
+        let sum = total(Kernel::detect(), [&losses].into_iter());
+        let exponentials = 1f64.exp() + 2f64.exp() + (-1f64).exp();
+        let expected = exponentials.ln() + 1.0 + 3f64.ln();
         assert!((f64::from(sum) - expected).abs() < 1e-6, "{sum} {expected}");
-        let expected = [1f64.exp() / total, 2f64.exp() / total, (-1f64).exp() / total - 1.0];
+        let expected = [1f64, 2.0, -1.0].map(|z| z.exp() / exponentials);
+        let expected = [expected[0], expected[1], expected[2] - 1.0];
         for (class, expected) in expected.into_iter().enumerate() {
             assert!((f64::from(deltas.get(0, class)) - expected / 2.0).abs() < 1e-7);
         }
@@ -202,7 +221,8 @@ mod tests {
             let mut losses = Losses::default();
             let label = (classes - 1) as u8;
             let mut deltas = Matrix::zeros(1, classes);
-            let sum = losses.differentiate(Kernel::detect(), &logits, &[label], &mut deltas);
+            losses.differentiate(Kernel::detect(), &logits, &[label], (&mut deltas, 1));
+            let sum = total(Kernel::detect(), [&losses].into_iter());
             assert!((f64::from(sum) - (classes as f64).ln()).abs() < 1e-6);
             let total: f32 = deltas.lines().iter().flat_map(|line| line.0).sum();
             assert!(total.abs() < 1e-6, "the gradient of softmax sums to zero: {total}");
@@ -213,7 +233,9 @@ mod tests {
     fn a_logit_that_is_no_number_shows_in_the_loss() {
         for wrong in [f32::NAN, f32::INFINITY] {
             let logits = logits(&[&[wrong, 0.0]]);
-            let sum = Losses::default().evaluate(Kernel::detect(), &logits, &[0]);
+            let mut losses = Losses::default();
+            losses.evaluate(Kernel::detect(), &logits, &[0]);
+            let sum = total(Kernel::detect(), [&losses].into_iter());
             assert!(!sum.is_finite());
         }
     }

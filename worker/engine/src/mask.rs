@@ -24,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) step: u32,
     /// The hidden layer, counted from 0.
     pub(crate) layer: u32,
+    /// Which sample of the step the first row is of.
+    pub(crate) first_sample: u32,
 }
 
 impl Dropout {
@@ -76,6 +78,7 @@ impl Task for Draw<'_> {
             let first_line = panel * WIDE / 2;
             let width = self.mask.width(panel);
             for (sample, row) in self.mask.panel_mut(panel).chunks_exact_mut(width).enumerate() {
+                let sample = self.place.first_sample as usize + sample;
                 let block = 2 * (sample * lines_per_row + first_line);
                 self.dropout.draw_row(self.place, block as u32, row);
             }
@@ -130,7 +133,7 @@ mod tests {
     use super::*;
     use gridsweep_common::seed::{Purpose, SeedKey};
 
-    const PLACE: Place = Place { epoch: 1, step: 2, layer: 0 };
+    const PLACE: Place = Place { epoch: 1, step: 2, layer: 0, first_sample: 0 };
 
     fn dropout(rate: f64) -> Dropout {
         let key = Key::new(SeedKey { root: 1, replicate: 0 }, Purpose::Dropout);
@@ -155,6 +158,14 @@ mod tests {
             let mut other = Matrix::zeros(9, 97);
             dropout(0.5).draw(kernel, PLACE, &mut other);
             assert_eq!(other.lines(), many.lines(), "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_step_has_its_part_of_the_mask() {
+        let (all, part) = (mask(0.5, 9, 97, PLACE), mask(0.5, 3, 97, Place { first_sample: 5, ..PLACE }));
+        for (sample, unit) in (0..3).flat_map(|sample| (0..97).map(move |unit| (sample, unit))) {
+            assert_eq!(part.get(sample, unit), all.get(5 + sample, unit));
         }
     }
 

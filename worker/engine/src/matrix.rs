@@ -112,13 +112,32 @@ impl Matrix {
         panel: usize,
         rows: Range<usize>,
     ) {
-        let (width, own_panel) = (source.width(panel), rows.start / PANEL);
-        let block = &source.lines[source.range(panel, rows.clone())];
-        let own_width = self.width(own_panel);
-        let first = panel * PANEL;
-        let own = self.range(own_panel, first..first + source.panel_columns(panel));
-        kernel.run(Transpose { source: block, width, out: &mut self.lines[own], out_width: own_width });
+        let own_width = self.width(rows.start / PANEL);
+        let own = self.range_of_transposed(source, panel, &rows);
+        let block = &source.lines[source.range(panel, rows)];
+        transpose(kernel, (block, source.width(panel)), (&mut self.lines[own], own_width));
     }
+
+    /// Returns where the transposed block of `source` lies among the lines of this matrix. Blocks follow one another by
+    /// their rows, and those of the same rows by their panels.
+    pub(crate) fn range_of_transposed(
+        &self,
+        source: &Matrix,
+        panel: usize,
+        rows: &Range<usize>,
+    ) -> Range<usize> {
+        let first = panel * PANEL;
+        self.range(rows.start / PANEL, first..first + source.panel_columns(panel))
+    }
+}
+
+/// Writes the transposed rows of a block to `out`; each with the lines that a row of it has.
+pub(crate) fn transpose(
+    kernel: Kernel,
+    (source, width): (&[Line], usize),
+    (out, out_width): (&mut [Line], usize),
+) {
+    kernel.run(Transpose { source, width, out, out_width });
 }
 
 /// Writes the transposed rows of `source` to `out`, sixteen by sixteen numbers at a time.

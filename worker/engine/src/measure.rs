@@ -2,10 +2,11 @@
 
 use crate::batch::{Batch, Use};
 use crate::dataset::{Dataset, Part};
+use crate::kernel::ZEROS;
 use crate::kernel::lanes::{Lanes, Line};
 use crate::kernel::{Kernel, Task};
 use crate::matrix::{self, Matrix, PANEL};
-use crate::optimizer::{Block, Parameters, Step};
+use crate::optimizer::{Block, Parameters, Step, lines_of};
 use crate::recipe::Recipe;
 
 /// Runs chains of multiply-adds that stay in registers, as many at once as a kernel's tile has sums, `rounds` terms
@@ -115,10 +116,9 @@ impl<'a> Pieces<'a> {
     pub fn gradient_first(&mut self) {
         let start = self.first.rows() / 2 / PANEL * PANEL;
         let inputs = start..self.first.rows().min(start + PANEL);
-        let width = self.deltas.width(0);
-        let gradient = &mut self.gradient[..PANEL * width];
+        let gradient = &mut self.gradient[..PANEL * self.deltas.width(0)];
         let deltas = self.deltas.panel(0);
-        self.batch.make_gradient(self.kernel, self.part, inputs, width, deltas, gradient);
+        self.batch.add_gradient(self.kernel, self.part, inputs, Some(ZEROS), deltas, gradient);
     }
 
     /// Multiplies deltas by the other layer's weights.
@@ -137,9 +137,9 @@ impl<'a> Pieces<'a> {
         let lines = 0..self.gradient.len().min(self.first.lines().len());
         let gradient = &mut self.gradient[lines.clone()];
         let parameters = &mut self.first.lines_mut()[lines.clone()];
-        let (of, moments) = (Parameters::Weights, &mut self.first_moments[..]);
+        let (of, moments) = (Parameters::Weights, lines_of(&mut self.first_moments, lines));
         let penalty = self.recipe.regularizer.penalty();
-        let block = Block { of, parameters, gradient, penalty, moments, lines, shrink: 0.0 };
+        let block = Block { of, parameters, gradient, penalty, moments, shrink: 0.0 };
         self.recipe.optimizer.update(self.kernel, self.step, block).is_finite
     }
 }

@@ -1,7 +1,6 @@
 //! The network: layers, the way forward through them, and the way back on which their weights move.
 
 use crate::activation::{Activation, SlopeOf};
-use crate::batch::{self, Batch};
 use crate::checkpoint::{CheckpointError, Reader, Writer};
 use crate::dataset::Part;
 use crate::fold::Folded;
@@ -9,11 +8,12 @@ use crate::init::Initializer;
 use crate::kernel::lanes::{Lanes, Line};
 use crate::kernel::{Kernel, Task};
 use crate::mask::{Dropout, Place};
-use crate::matrix::{self, Matrix, PANEL};
-use crate::optimizer::{Block, Moved, Optimizer, Parameters, Step};
+use crate::matrix::{self, Matrix};
+use crate::optimizer::{Moved, Optimizer, Step};
 use crate::phase::{Phase, Probe};
+use crate::piece::{self, Entering, Flow, blocks};
 use crate::random::{Key, Stream};
-use crate::regularizer::{Penalty, Regularizer};
+use crate::regularizer::Regularizer;
 use crate::standardization::Standardization;
 use crate::workspace::{LayerSpace, Workspace};
 use std::ops::Range;
@@ -33,9 +33,9 @@ pub(crate) struct Layer {
     /// One row.
     pub(crate) biases: Matrix,
     /// Units × inputs, kept equal to the weights; empty for the first layer, through which nothing goes back.
-    transposed: Matrix,
+    pub(crate) transposed: Matrix,
     /// Of the first layer where inputs are standardised: what takes the place of its weights and biases.
-    folded: Option<Folded>,
+    pub(crate) folded: Option<Folded>,
     /// As many as the optimizer keeps, each like the weights.
     pub(crate) weight_moments: Vec<Matrix>,
     /// The same for the biases.
@@ -114,7 +114,7 @@ impl Network {
             Means { dropout: None, probe: None, ..means },
             part,
             space,
-            Place { epoch: 0, step: 0, layer: 0 },
+            Place { epoch: 0, step: 0, layer: 0, first_sample: 0 },
         );
     }
 
@@ -143,6 +143,14 @@ impl Network {
         }
     }
 
+    /// Computes the deltas of all layers from those of the last one, and moves nothing.
+    pub(crate) fn send_back(&self, means: Means<'_>, layers: &mut [LayerSpace]) {
+        for (index, layer) in self.layers.iter().enumerate().skip(1).rev() {
+            let (before, from_here) = layers.split_at_mut(index);
+            layer.send_back(means, &from_here[0].deltas, &mut before[index - 1]);
+        }
+    }
+
     /// Goes back from the deltas of the last layer, moving the weights of each layer once their gradient is known.
     pub(crate) fn step_back(
         &mut self,
@@ -165,7 +173,7 @@ impl Network {
                 Some(before) => Entering::Values(before.passed_on()),
             };
             means.enter(Phase::moving(index));
-            total.add(layer.step(means, step, inputs, deltas, gradient));
+            total.add(layer.step(means, step, &[Flow { inputs, deltas }], gradient));
         }
         total
     }
@@ -192,37 +200,8 @@ impl LayerSpace {
     }
 }
 
-/// What entered a layer on the way forward.
-#[derive(Clone, Copy)]
-enum Entering<'a> {
-    /// The first layer: samples of a part of the data.
-    Batch(&'a Batch, &'a Part),
-    /// Every other layer: samples × units of the layer before.
-    Values(&'a Matrix),
-}
-
-impl Entering<'_> {
-    /// Makes `gradient`, rows `inputs` of a panel of weights, `width` lines each, the sum over the samples of
-    /// input × delta.
-    fn make_gradient(
-        &self,
-        kernel: Kernel,
-        inputs: Range<usize>,
-        width: usize,
-        deltas: &[Line],
-        gradient: &mut [Line],
-    ) {
-        match self {
-            Entering::Batch(batch, part) => {
-                batch.make_gradient(kernel, part, inputs, width, deltas, gradient)
-            }
-            Entering::Values(values) => batch::make_gradient(kernel, values, inputs, width, deltas, gradient),
-        }
-    }
-}
-
 impl Layer {
-    fn new(weights: Matrix, has_layer_before: bool, moments: usize) -> Layer {
+    pub(crate) fn new(weights: Matrix, has_layer_before: bool, moments: usize) -> Layer {
         let (inputs, units) = (weights.rows(), weights.columns());
         let mut layer = Layer {
             weight_moments: vec![Matrix::zeros(inputs, units); moments],
@@ -273,33 +252,32 @@ impl Layer {
         means.activation.backpropagate(means.kernel, before.deltas.lines_mut(), places.lines());
     }
 
-    /// Moves this layer's weights and biases. Blocks are cut by shape alone: panel after panel, 64 rows each.
-    fn step(
+    /// Moves this layer's weights and biases, one piece after the other, by the gradient of these flows.
+    pub(crate) fn step(
         &mut self,
         means: Means<'_>,
         step: Step,
-        inputs: Entering<'_>,
-        deltas: &Matrix,
+        flows: &[Flow<'_>],
         gradient: &mut [Line],
     ) -> Moved {
         let mut total = Moved::NOTHING;
         for panel in 0..self.weights.panels() {
             let width = self.weights.width(panel);
             if let Some(folded) = &mut self.folded {
-                folded.sum_deltas(means.kernel, width, deltas.panel(panel));
+                folded.sum_deltas(means.kernel, width, flows.iter().map(|flow| flow.deltas.panel(panel)));
             }
             for rows in blocks(self.weights.rows()) {
-                inputs.make_gradient(means.kernel, rows.clone(), width, deltas.panel(panel), gradient);
-                let gradient = &mut gradient[..rows.len() * width];
+                piece::sum_gradient(means.kernel, flows, panel, rows.clone(), gradient);
                 if let Some(folded) = &self.folded {
+                    let gradient = &mut gradient[..rows.len() * width];
                     folded.finish_gradient(means.kernel, width, rows.clone(), gradient);
                 }
-                total.add(self.step_block(means, step, panel, rows, gradient));
+                total.add(self.piece(panel, rows).move_by(means, step, gradient));
             }
             if means.regularizer.is_constraint() {
                 total.is_finite &= self.constrain(means, panel);
             }
-            total.add(self.step_biases(means, step, panel, deltas, gradient));
+            total.add(self.piece_of_biases(panel).step(means, step, flows, gradient));
             if let Some(folded) = &mut self.folded {
                 total.is_finite &= folded.follow_panel(means.kernel, panel, &self.weights, &self.biases);
             }
@@ -314,51 +292,6 @@ impl Layer {
         blocks(self.weights.rows()).for_each(|rows| self.transpose_block(means.kernel, panel, rows));
         could
     }
-
-    fn step_block(
-        &mut self,
-        means: Means<'_>,
-        step: Step,
-        panel: usize,
-        rows: Range<usize>,
-        gradient: &[Line],
-    ) -> Moved {
-        let lines = self.weights.range(panel, rows.clone());
-        let parameters = &mut self.weights.lines_mut()[lines.clone()];
-        let (of, moments) = (Parameters::Weights, &mut self.weight_moments);
-        let shrink = (step.reach * means.regularizer.shrinkage()) as f32;
-        let penalty = means.regularizer.penalty();
-        let block = Block { of, parameters, gradient, penalty, moments, lines, shrink };
-        let moved = means.optimizer.update(means.kernel, step, block);
-        self.transpose_block(means.kernel, panel, rows);
-        moved
-    }
-
-    /// Moves one panel of biases: their gradient is the sum of the deltas over the samples, in their order.
-    fn step_biases(
-        &mut self,
-        means: Means<'_>,
-        step: Step,
-        panel: usize,
-        deltas: &Matrix,
-        gradient: &mut [Line],
-    ) -> Moved {
-        let width = self.biases.width(panel);
-        let gradient = &mut gradient[..width];
-        gradient.fill(Line::ZERO);
-        batch::add_deltas(means.kernel, deltas.panel(panel), gradient);
-        let lines = self.biases.range(panel, 0..1);
-        let parameters = &mut self.biases.lines_mut()[lines.clone()];
-        let (of, moments) = (Parameters::Biases, &mut self.bias_moments);
-        let penalty = Penalty::default();
-        let block = Block { of, parameters, gradient, penalty, moments, lines, shrink: 0.0 };
-        means.optimizer.update(means.kernel, step, block)
-    }
-}
-
-/// Cuts rows into blocks of 64, the last as long as it is.
-fn blocks(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..rows).step_by(PANEL).map(move |start| start..rows.min(start + PANEL))
 }
 
 /// Cleans numbers where they are.

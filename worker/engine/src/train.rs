@@ -3,11 +3,13 @@
 use crate::NUMERICS;
 use crate::batch::Use;
 use crate::checkpoint::{Checkpoint, CheckpointError, Reader, Writer};
+use crate::crew::{Crew, Team};
 use crate::dataset::Dataset;
 use crate::kernel::Kernel;
+use crate::loss;
 use crate::mask::{Dropout, Place};
 use crate::network::{Means, Network};
-use crate::optimizer::Step;
+use crate::optimizer::{Moved, Step};
 use crate::phase::{Phase, Probe};
 use crate::plateau::Plateau;
 use crate::random::{Key, Stream};
@@ -15,6 +17,7 @@ use crate::recipe::Recipe;
 use crate::schedule::Schedule;
 use crate::split::Split;
 use crate::summary;
+use crate::together;
 use crate::workspace::Workspace;
 use gridsweep_common::data::Validation;
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, Outcome};
@@ -30,8 +33,13 @@ pub trait Observer {
     /// Is told of each completed epoch, in order.
     fn epoch(&mut self, metrics: &EpochMetrics);
 
-    /// Is asked at every step and every pass of an evaluation whether to give up.
+    /// Is asked at every step, and while held-back samples are measured, whether to give up.
     fn is_interrupted(&mut self) -> bool;
+
+    /// Is asked at every step on how many threads to compute it, where the training has a crew: the bits are the same.
+    fn threads(&mut self) -> usize {
+        1
+    }
 
     /// Is asked before every step whether it wants a checkpoint now.
     fn wants_checkpoint(&mut self) -> bool {
@@ -80,6 +88,7 @@ pub struct Training<'a> {
     data: &'a Dataset,
     kernel: Kernel,
     probe: Option<&'a dyn Probe>,
+    team: Option<Team<'a>>,
     dropout: Option<Dropout>,
     shuffle: Key,
     split: Split,
@@ -88,7 +97,8 @@ pub struct Training<'a> {
     state: State,
     /// The training samples in the order of the epoch: a function of the epoch.
     order: Vec<u32>,
-    space: Workspace,
+    /// One a thread that ever took part, one at least.
+    spaces: Vec<Workspace>,
 }
 
 /// Everything that changes from step to step: with the recipe, the data and the seed it determines how training goes
@@ -138,6 +148,13 @@ struct Score {
     samples: usize,
 }
 
+/// What measuring one pass gave.
+#[derive(Clone, Copy, Default)]
+struct Pass {
+    loss: f32,
+    right: u64,
+}
+
 impl<'a> Training<'a> {
     /// Makes ready to train from the first step.
     pub fn new(
@@ -149,24 +166,30 @@ impl<'a> Training<'a> {
     ) -> Training<'a> {
         let split = Split::new(data.training().labels.len(), validation, seed);
         let shapes = recipe.shapes(data.inputs_per_sample(), data.classes());
-        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), Key::new(seed, Purpose::Dropout));
         let samples_most = recipe.batch_size.min(split.training.len()).max(EVALUATION_BATCH);
+        let dropout = Dropout::new(recipe.regularizer.dropout_rate(), Key::new(seed, Purpose::Dropout));
         Training {
             recipe,
             data,
             kernel,
             probe: None,
+            team: None,
             dropout,
             shuffle: Key::new(seed, Purpose::Shuffle),
             order: split.training.clone(),
             split,
             test: (0..data.test().labels.len() as u32).collect(),
             state: State::new(recipe, data, &shapes, Key::new(seed, Purpose::Init)),
-            space: Workspace::new(&shapes, samples_most, dropout.is_some()),
+            spaces: vec![Workspace::new(&shapes, samples_most, dropout.is_some())],
         }
     }
 
-    /// Tells `probe` of every phase.
+    /// Computes on more threads than this one where the observer says so, with `crew`.
+    pub fn helped_by(self, crew: &'a Crew) -> Training<'a> {
+        Training { team: Some(Team::new(crew)), ..self }
+    }
+
+    /// Tells `probe` of every phase of what one thread computes.
     pub fn probed(self, probe: &'a dyn Probe) -> Training<'a> {
         Training { probe: Some(probe), ..self }
     }
@@ -241,10 +264,13 @@ impl<'a> Training<'a> {
             if observer.wants_checkpoint() {
                 observer.checkpoint(&self.checkpoint());
             }
-            self.step(samples)?;
+            match self.team_of_step(observer) {
+                Some(team) => self.step_together(&team, samples)?,
+                None => self.step(samples)?,
+            }
         }
         self.means().enter(Phase::Validation);
-        let validation = self.score(Held::Validation, observer, |_, _| {})?;
+        let (validation, _) = self.score(Held::Validation, observer)?;
         self.means().enter(Phase::Between);
         let metrics = self.state.metrics(&validation);
         self.state.finish_epoch(metrics, self.recipe.restore_best);
@@ -268,20 +294,45 @@ impl<'a> Training<'a> {
     /// Trains on one batch.
     fn step(&mut self, samples: Range<usize>) -> Result<(), Stopped> {
         let (means, part, place) = (self.means(), self.data.training(), self.place());
-        let Training { state, space, order, .. } = self;
+        let Training { state, spaces, order, .. } = self;
+        let space = &mut spaces[0];
         means.enter(Phase::Gather);
-        space.batch.gather(means.kernel, part, &order[samples], Use::Training);
+        space.batch.gather(means.kernel, part, &order[samples.clone()], Use::Training);
         state.network.forward(means, part, space, place);
         means.enter(Phase::Loss);
-        let loss = differentiate(means.kernel, space);
+        space.differentiate(means.kernel, samples.len());
+        let loss = f64::from(loss::total(means.kernel, [&space.losses].into_iter()));
         check_finite(loss)?;
         let step = state.next_step(means);
-        let stepped = state.network.step_back(means, step, part, space);
+        let moved = state.network.step_back(means, step, part, space);
         means.enter(Phase::Between);
-        state.sums.add(space, loss, stepped.penalty);
-        state.step += 1;
-        check_finite(stepped.penalty)?;
-        if stepped.is_finite { Ok(()) } else { Err(Stopped::Diverged) }
+        let right = space.right();
+        state.finish_step(samples.len(), (loss, right), moved)
+    }
+
+    /// Trains on one batch on several threads.
+    fn step_together(&mut self, team: &Team<'_>, samples: Range<usize>) -> Result<(), Stopped> {
+        let (means, part, place) = (self.means(), self.data.training(), self.place());
+        let Training { state, spaces, order, .. } = self;
+        let of_step = (&order[samples.clone()], place);
+        let (loss, parts) = together::differentiate(means, team, &state.network, part, of_step, spaces);
+        check_finite(loss)?;
+        let step = state.next_step(means);
+        let moved = together::step(means, team, &mut state.network, step, part, (spaces, parts));
+        let right = spaces[..parts].iter().map(Workspace::right).sum();
+        state.finish_step(samples.len(), (loss, right), moved)
+    }
+
+    /// Returns the team, and makes a workspace for each thread of the step, where there are to be several.
+    fn team_of_step(&mut self, observer: &mut dyn Observer) -> Option<Team<'a>> {
+        let team = self.team.clone()?;
+        let threads = observer.threads().min(team.threads());
+        let shapes = || self.recipe.shapes(self.data.inputs_per_sample(), self.data.classes());
+        let samples_most = self.spaces[0].samples_most().div_ceil(2).max(EVALUATION_BATCH);
+        let space = || Workspace::new(&shapes(), samples_most, self.dropout.is_some());
+        // Those of threads that take part no more are given back.
+        self.spaces.resize_with(threads.max(1), space);
+        (threads > 1).then_some(team)
     }
 
     fn means(&self) -> Means<'a> {
@@ -296,44 +347,54 @@ impl<'a> Training<'a> {
     }
 
     fn place(&self) -> Place {
-        Place { epoch: self.state.finished.len() as u32, step: self.state.step, layer: 0 }
+        let epoch = self.state.finished.len() as u32;
+        Place { epoch, step: self.state.step, layer: 0, first_sample: 0 }
     }
 
-    /// Measures the network on what is held back, telling `each` the labels and predictions of every pass.
-    fn score(
-        &mut self,
-        held: Held,
-        observer: &mut dyn Observer,
-        mut each: impl FnMut(&[u8], &[u8]),
-    ) -> Result<Score, Stopped> {
+    /// Measures the network on what is held back; returns the predictions too.
+    fn score(&mut self, held: Held, observer: &mut dyn Observer) -> Result<(Score, Vec<u8>), Stopped> {
+        let team = self.team_of_step(observer);
         let means = self.means();
-        let Training { data, split, test, state, space, .. } = self;
+        let Training { data, split, test, state, spaces, .. } = self;
         let (part, samples) = match held {
             Held::Validation => (data.training(), &split.validation),
             Held::Test => (data.test(), &*test),
         };
-        let mut score = Score { loss: 0.0, right: 0, samples: samples.len() };
-        for samples in samples.chunks(EVALUATION_BATCH) {
-            check_interrupted(observer)?;
-            space.batch.gather(means.kernel, part, samples, Use::Evaluation);
-            state.network.evaluate(means, part, space);
-            score.add(means.kernel, space);
-            each(space.batch.labels(), space.losses.predictions());
+        let mut predictions = vec![0; samples.len()];
+        let mut passes = vec![Pass::default(); samples.len().div_ceil(EVALUATION_BATCH)];
+        let chunks = samples.chunks(EVALUATION_BATCH).zip(predictions.chunks_mut(EVALUATION_BATCH));
+        let mut items = passes.iter_mut().zip(chunks);
+        let measure =
+            |space: &mut Workspace, (pass, (samples, predictions)): (&mut Pass, (&[u32], &mut [u8]))| {
+                space.batch.gather(means.kernel, part, samples, Use::Evaluation);
+                state.network.evaluate(means, part, space);
+                *pass = Pass { loss: space.losses(means.kernel), right: space.right() };
+                predictions.copy_from_slice(space.losses.predictions());
+            };
+        match team {
+            Some(team) => {
+                check_interrupted(observer)?;
+                team.share(spaces, items, measure);
+            }
+            None => items.try_for_each(|item| {
+                check_interrupted(observer)?;
+                measure(&mut spaces[0], item);
+                Ok(())
+            })?,
         }
+        let score = Score::new(&passes, samples.len());
         check_finite(score.loss)?;
-        Ok(score)
+        Ok((score, predictions))
     }
 
     /// Measures the network at the end.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Evaluation, Stopped> {
-        let validation = self.score(Held::Validation, observer, |_, _| {})?;
+        let (validation, _) = self.score(Held::Validation, observer)?;
+        let (test, predictions) = self.score(Held::Test, observer)?;
         let mut confusion = vec![vec![0; self.data.classes()]; self.data.classes()];
-        let count = |labels: &[u8], predictions: &[u8]| {
-            for (&label, &prediction) in labels.iter().zip(predictions) {
-                confusion[usize::from(label)][usize::from(prediction)] += 1;
-            }
-        };
-        let test = self.score(Held::Test, observer, count)?;
+        for (&label, prediction) in self.data.test().labels.iter().zip(predictions) {
+            confusion[usize::from(label)][usize::from(prediction)] += 1;
+        }
         Ok(Evaluation {
             validation_loss: validation.mean_loss(),
             test_loss: test.mean_loss(),
@@ -432,6 +493,23 @@ impl State {
         }
     }
 
+    /// Counts in a batch: the sum of its losses and its right predictions, and what moving gave; a penalty counts once a
+    /// sample.
+    fn finish_step(
+        &mut self,
+        samples: usize,
+        (loss, right): (f64, u64),
+        moved: Moved,
+    ) -> Result<(), Stopped> {
+        self.sums.samples += samples as u64;
+        self.sums.right += right;
+        self.sums.loss += loss;
+        self.sums.penalty += moved.penalty * samples as f64;
+        self.step += 1;
+        check_finite(moved.penalty)?;
+        if moved.is_finite { Ok(()) } else { Err(Stopped::Diverged) }
+    }
+
     /// Takes in what the epoch gave and makes ready for the next.
     fn finish_epoch(&mut self, metrics: EpochMetrics, keeps_best: bool) {
         self.finished.push(metrics);
@@ -446,24 +524,15 @@ impl State {
     }
 }
 
-impl Sums {
-    /// Counts in a batch: the sum of its losses, and its penalty, weighted by its samples.
-    fn add(&mut self, space: &Workspace, loss: f64, penalty: f64) {
-        let samples = space.batch.len();
-        self.samples += samples as u64;
-        self.right += space.losses.right(space.batch.labels());
-        self.loss += loss;
-        self.penalty += penalty * samples as f64;
-    }
-}
-
 impl Score {
-    /// Counts in the pass whose logits are in the workspace.
-    fn add(&mut self, kernel: Kernel, space: &mut Workspace) {
-        let Workspace { batch, layers, losses, .. } = space;
-        let output = layers.last().expect("a network has an output layer");
-        self.loss += f64::from(losses.evaluate(kernel, &output.values, batch.labels()));
-        self.right += losses.right(batch.labels());
+    /// Sums up passes, in their order.
+    fn new(passes: &[Pass], samples: usize) -> Score {
+        let mut score = Score { loss: 0.0, right: 0, samples };
+        for pass in passes {
+            score.loss += f64::from(pass.loss);
+            score.right += pass.right;
+        }
+        score
     }
 
     fn mean_loss(&self) -> f64 {
@@ -473,13 +542,6 @@ impl Score {
     fn accuracy(&self) -> f64 {
         self.right as f64 / self.samples as f64
     }
-}
-
-/// Computes the deltas of the last layer and returns the sum of the samples' losses.
-fn differentiate(kernel: Kernel, space: &mut Workspace) -> f64 {
-    let Workspace { batch, layers, losses, .. } = space;
-    let output = layers.last_mut().expect("a network has an output layer");
-    f64::from(losses.differentiate(kernel, &output.values, batch.labels(), &mut output.deltas))
 }
 
 fn check_interrupted(observer: &mut dyn Observer) -> Result<(), Stopped> {

@@ -1,13 +1,15 @@
 //! What one training needs beside its state: made once, reused at every step.
 
 use crate::batch::Batch;
+use crate::kernel::Kernel;
 use crate::kernel::lanes::Line;
-use crate::loss::Losses;
+use crate::loss::{self, Losses};
 use crate::matrix::{Matrix, PANEL};
 
 /// Buffers for the layers, whose contents have no meaning between steps.
 #[derive(Debug)]
 pub(crate) struct Workspace {
+    samples_most: usize,
     /// The samples of the step.
     pub(crate) batch: Batch,
     /// One a layer.
@@ -51,11 +53,17 @@ impl Workspace {
             LayerSpace { values: matrix(), arguments: Matrix::zeros(0, units), deltas: matrix(), dropout }
         };
         Workspace {
+            samples_most,
             batch: Batch::new(shapes[0].0),
             layers: shapes.iter().enumerate().map(layer).collect(),
             gradient: vec![Line::ZERO; PANEL * 4],
             losses: Losses::default(),
         }
+    }
+
+    /// Returns how many samples there was room for at first.
+    pub(crate) fn samples_most(&self) -> usize {
+        self.samples_most
     }
 
     /// Makes the layers' buffers ones for the samples of the batch.
@@ -69,6 +77,28 @@ impl Workspace {
                 dropout.kept.set_rows(samples);
             }
         }
+    }
+}
+
+impl Workspace {
+    /// Computes the losses of the gathered samples, of `count` in the step, and the deltas of the last layer.
+    pub(crate) fn differentiate(&mut self, kernel: Kernel, count: usize) {
+        let Workspace { batch, layers, losses, .. } = self;
+        let output = layers.last_mut().expect("a network has an output layer");
+        losses.differentiate(kernel, &output.values, batch.labels(), (&mut output.deltas, count));
+    }
+
+    /// Computes the losses of the gathered samples alone, and returns their sum.
+    pub(crate) fn losses(&mut self, kernel: Kernel) -> f32 {
+        let Workspace { batch, layers, losses, .. } = self;
+        let output = layers.last().expect("a network has an output layer");
+        losses.evaluate(kernel, &output.values, batch.labels());
+        loss::total(kernel, [&*losses].into_iter())
+    }
+
+    /// Returns how many of the gathered samples were classified as their labels say.
+    pub(crate) fn right(&self) -> u64 {
+        self.losses.right(self.batch.labels())
     }
 }
 

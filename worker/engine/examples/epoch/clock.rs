@@ -14,6 +14,7 @@ pub(crate) struct Clock {
     is_first: bool,
     since: Moment,
     times: Vec<Elapsed>,
+    threads: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -42,7 +43,7 @@ impl Clock {
     /// Times this many epochs.
     pub(crate) fn silent(epochs: u32) -> Clock {
         let since = Moment::now();
-        Clock { mode: Mode::Silent, left: epochs, is_first: true, since, times: Vec::new() }
+        Clock { mode: Mode::Silent, left: epochs, is_first: true, since, times: Vec::new(), threads: 1 }
     }
 
     /// Times this many epochs and prints each.
@@ -53,6 +54,16 @@ impl Clock {
     /// Times as many epochs as stdin asks for, a line of JSON each, until it ends.
     pub(crate) fn served() -> Clock {
         Clock { mode: Mode::Served, ..Clock::silent(0) }
+    }
+
+    /// Has each step computed on so many threads.
+    pub(crate) fn on_threads(self, threads: usize) -> Clock {
+        Clock { threads, ..self }
+    }
+
+    /// Returns on how many threads each step is computed.
+    pub(crate) fn thread_count(&self) -> usize {
+        self.threads
     }
 
     fn print(&self, elapsed: Elapsed, metrics: &EpochMetrics) {
@@ -105,6 +116,10 @@ impl Observer for Clock {
 
     fn is_interrupted(&mut self) -> bool {
         !self.is_first && self.left == 0
+    }
+
+    fn threads(&mut self) -> usize {
+        self.threads
     }
 }
 

@@ -6,7 +6,7 @@
 //! shared and the times say little).
 //!
 //! With `--hidden 128-128-64`, `--batch 32`, `--activation tanh`, `--dropout 0.5`, `--l1 0.0001`, `--kernel avx2`,
-//! `--data FOLDER|gaussian|synthetic`, `--epochs 8`: times that training alone, a line an epoch. With `--serve` it
+//! `--data FOLDER|gaussian|synthetic`, `--epochs 8`, `--threads 2`: times that training alone, a line an epoch. With `--serve` it
 //! waits after each request for the next (a number of epochs, on a line of stdin), so that it can train in turn with
 //! another: the scripts in `tests/numeric/peers` have the same arguments. With `--phases` it prints where the time goes
 //! and the rates of arithmetic, with `--account` what memory and checkpoints it takes, as JSON.
@@ -21,7 +21,7 @@ use clock::Clock;
 use gridsweep_common::choice::Value;
 use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::seed::SeedKey;
-use gridsweep_engine::{Dataset, Kernel, train};
+use gridsweep_engine::{Crew, Dataset, Kernel, Training};
 use setting::{Arguments, Mode, recipe};
 
 fn main() {
@@ -36,7 +36,9 @@ fn main() {
 /// Trains with the settings of the command line.
 fn one_training(arguments: &Arguments) {
     let data = data::read(&arguments.data);
-    let time = |clock| drop(measure(&arguments.choices, &data, arguments.kernel, clock));
+    let time = |clock: Clock| {
+        measure(&arguments.choices, &data, arguments.kernel, clock.on_threads(arguments.threads));
+    };
     match arguments.mode {
         Mode::Time => time(Clock::printing(arguments.epochs)),
         Mode::Serve => time(Clock::served()),
@@ -90,6 +92,8 @@ fn measure(choices: &[(&str, Value)], data: &Dataset, kernel: Kernel, mut clock:
     let validation = Validation { fraction: 0.2, pick: Pick::Random };
     let seed = SeedKey { root: 1, replicate: 0 };
     // Interrupted by the clock, which has what it wants: there is no outcome and none is missed.
-    let _ = train(&recipe(choices), data, validation, seed, kernel, &mut clock);
+    let (recipe, crew) =
+        (recipe(choices), Crew::new(clock.thread_count()).unwrap_or_else(|error| panic!("{error}")));
+    let _ = Training::new(&recipe, data, validation, seed, kernel).helped_by(&crew).run(&mut clock);
     clock
 }

@@ -16,6 +16,7 @@ pub(crate) struct Arguments {
     pub(crate) kernel: Kernel,
     pub(crate) data: String,
     pub(crate) epochs: u32,
+    pub(crate) threads: usize,
     pub(crate) mode: Mode,
 }
 
@@ -44,6 +45,7 @@ impl Arguments {
             ("--kernel", Kernel::detect().name()),
             ("--data", "synthetic"),
             ("--epochs", "8"),
+            ("--threads", "1"),
         ]);
         let (mut mode, mut words) = (Mode::Time, words.iter());
         while let Some(word) = words.next() {
@@ -60,6 +62,7 @@ impl Arguments {
             kernel: Kernel::by_name(values["--kernel"]).unwrap_or_else(|error| panic!("{error}")),
             data: values["--data"].to_owned(),
             epochs: number(&values, "--epochs") as u32,
+            threads: number(&values, "--threads") as usize,
             mode,
         }
     }

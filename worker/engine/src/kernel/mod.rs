@@ -40,6 +40,8 @@ enum Set {
     #[cfg(test)]
     SplitFma,
     #[cfg(test)]
+    Reciprocal,
+    #[cfg(test)]
     Backwards,
 }
 
@@ -119,6 +121,8 @@ impl Kernel {
             #[cfg(test)]
             Set::SplitFma => "split fma",
             #[cfg(test)]
+            Set::Reciprocal => "reciprocal",
+            #[cfg(test)]
             Set::Backwards => "backwards",
         }
     }
@@ -135,7 +139,8 @@ impl Kernel {
 
     /// Kernels that are wrong on purpose: what checks kernels must reject them.
     #[cfg(test)]
-    pub(crate) const WRONG: [Kernel; 2] = [Kernel(Set::SplitFma), Kernel(Set::Backwards)];
+    pub(crate) const WRONG: [Kernel; 3] =
+        [Kernel(Set::SplitFma), Kernel(Set::Reciprocal), Kernel(Set::Backwards)];
 
     /// Runs `task` with this instruction set.
     pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
@@ -150,6 +155,8 @@ impl Kernel {
             Set::Avx512 => unsafe { avx512::run(task) },
             #[cfg(test)]
             Set::SplitFma => task.run::<wrong::SplitFma>(),
+            #[cfg(test)]
+            Set::Reciprocal => task.run::<wrong::Reciprocal>(),
             #[cfg(test)]
             Set::Backwards => task.run::<Plain>(),
         }

@@ -5,52 +5,59 @@ use super::lanes::{LANES, Lanes, Line};
 use super::reference::{Plain, begin};
 
 /// Rounds twice where a fused multiply-add rounds once.
-#[derive(Clone, Copy)]
-pub(crate) struct SplitFma(Plain);
+pub(crate) type SplitFma = Wrong<true>;
 
-impl Lanes for SplitFma {
+/// Multiplies by a reciprocal where it should divide: off by one in the last place now and then.
+pub(crate) type Reciprocal = Wrong<false>;
+
+/// Plain lanes with one mistake: multiply-adds that are split, or else divisions that are none.
+#[derive(Clone, Copy)]
+pub(crate) struct Wrong<const SPLITS: bool>(Plain);
+
+impl<const SPLITS: bool> Lanes for Wrong<SPLITS> {
     const TILE_ROWS: usize = 4;
     const TILE_LINES: usize = 4;
 
     fn load(line: &Line) -> Self {
-        SplitFma(Plain::load(line))
+        Wrong(Plain::load(line))
     }
     fn store(self, line: &mut Line) {
         self.0.store(line);
     }
     fn splat(value: f32) -> Self {
-        SplitFma(Plain::splat(value))
+        Wrong(Plain::splat(value))
     }
     fn add(self, other: Self) -> Self {
-        SplitFma(self.0.add(other.0))
+        Wrong(self.0.add(other.0))
     }
     fn sub(self, other: Self) -> Self {
-        SplitFma(self.0.sub(other.0))
+        Wrong(self.0.sub(other.0))
     }
     fn mul(self, other: Self) -> Self {
-        SplitFma(self.0.mul(other.0))
+        Wrong(self.0.mul(other.0))
     }
     fn div(self, other: Self) -> Self {
-        SplitFma(self.0.div(other.0))
+        let divided = if SPLITS { self.0.div(other.0) } else { self.0.mul(Plain::splat(1.0).div(other.0)) };
+        Wrong(divided)
     }
     fn sqrt(self) -> Self {
-        SplitFma(self.0.sqrt())
+        Wrong(self.0.sqrt())
     }
     fn fma(self, factor: Self, summand: Self) -> Self {
-        self.mul(factor).add(summand)
+        if SPLITS { self.mul(factor).add(summand) } else { Wrong(self.0.fma(factor.0, summand.0)) }
     }
     fn abs(self) -> Self {
-        SplitFma(self.0.abs())
+        Wrong(self.0.abs())
     }
     fn select_greater(self, other: Self, yes: Self, no: Self) -> Self {
-        SplitFma(self.0.select_greater(other.0, yes.0, no.0))
+        Wrong(self.0.select_greater(other.0, yes.0, no.0))
     }
     fn power_of_two(self) -> Self {
-        SplitFma(self.0.power_of_two())
+        Wrong(self.0.power_of_two())
     }
     fn split(self) -> (Self, Self) {
         let (mantissa, exponent) = self.0.split();
-        (SplitFma(mantissa), SplitFma(exponent))
+        (Wrong(mantissa), Wrong(exponent))
     }
     fn sum(self) -> f32 {
         self.0.sum()

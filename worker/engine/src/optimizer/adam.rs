@@ -156,10 +156,10 @@ mod tests {
         let (mut parameters, mut moments) = ([Line::ZERO], vec![Matrix::zeros(1, LANES); 2]);
         let mut gradient = [Line::ZERO];
         gradient[0].0[9] = f32::INFINITY;
-        let (of, lines) = (Parameters::Weights, 0..1);
-        let (parameters, moments) = (&mut parameters, moments.as_mut_slice());
+        let (of, parameters) = (Parameters::Weights, &mut parameters);
+        let moments = crate::optimizer::lines_of(&mut moments, 0..1);
         let (gradient, penalty) = (&gradient, Penalty::default());
-        let block = Block { of, parameters, gradient, penalty, moments, lines, shrink: 0.0 };
+        let block = Block { of, parameters, gradient, penalty, moments, shrink: 0.0 };
         assert!(!ADAM.update(Kernel::detect(), Step::of_size(0.001), block).is_finite);
     }
 }

@@ -76,7 +76,13 @@ pub(crate) enum Parameters {
     Biases,
 }
 
-/// Parameters, their gradient, and the moments of the whole matrix that they are lines of.
+/// The most moments that an optimizer keeps.
+pub(crate) const MOMENTS_MOST: usize = 2;
+
+/// Lines of the moments that an optimizer keeps, in its order; empty beyond them.
+pub(crate) type Moments<'a> = [&'a mut [Line]; MOMENTS_MOST];
+
+/// Parameters, their gradient, and their moments.
 pub(crate) struct Block<'a> {
     /// What they are.
     pub(crate) of: Parameters,
@@ -86,10 +92,8 @@ pub(crate) struct Block<'a> {
     pub(crate) gradient: &'a [Line],
     /// What is added to the gradient.
     pub(crate) penalty: Penalty,
-    /// As many matrices as [`Optimizer::moments`] says.
-    pub(crate) moments: &'a mut [Matrix],
-    /// Which lines of the matrix these are.
-    pub(crate) lines: Range<usize>,
+    /// As many lines of each moment.
+    pub(crate) moments: Moments<'a>,
     /// By what, over [`Rule::divisor`], parameters are brought nearer to 0 after the step, never beyond it.
     pub(crate) shrink: f32,
 }
@@ -112,6 +116,12 @@ impl Moved {
         self.penalty += other.penalty;
         self.is_finite &= other.is_finite;
     }
+}
+
+/// Returns lines of an optimizer's moments.
+pub(crate) fn lines_of(moments: &mut [Matrix], lines: Range<usize>) -> Moments<'_> {
+    let mut moments = moments.iter_mut().map(|moment| &mut moment.lines_mut()[lines.clone()]);
+    [moments.next(), moments.next()].map(Option::unwrap_or_default)
 }
 
 /// A rule for one parameter with `M` moments, written once for every instruction set.
@@ -147,8 +157,6 @@ impl<const M: usize, R: Rule<M>> Rule<M> for Shrunk<R> {
 
 /// Adds the penalty's part to the gradient, moves a block by a rule, and cleans what is stored: one pass.
 ///
-/// # Panics
-/// Panics when the block has not `M` moments.
 pub(crate) fn apply<const M: usize>(kernel: Kernel, rule: impl Rule<M>, block: Block<'_>) -> Moved {
     if block.shrink > 0.0 {
         let shrink = block.shrink;
@@ -160,10 +168,10 @@ pub(crate) fn apply<const M: usize>(kernel: Kernel, rule: impl Rule<M>, block: B
 
 /// Chooses code that has nothing in it of a penalty's part that is not there.
 fn penalized<const M: usize>(kernel: Kernel, rule: impl Rule<M>, block: Block<'_>) -> Moved {
-    let Block { parameters, gradient, penalty, moments, lines, .. } = block;
-    let moments: &mut [Matrix; M] =
-        moments.try_into().expect("the training keeps as many moments as the rule has");
-    let moments = moments.each_mut().map(|moment| &mut moment.lines_mut()[lines.clone()]);
+    const { assert!(M <= MOMENTS_MOST, "a block has room for the rule's moments") };
+    let Block { parameters, gradient, penalty, moments, .. } = block;
+    let mut moments = moments.into_iter();
+    let moments = std::array::from_fn(|_| moments.next().unwrap_or_default());
     let (magnitudes, squares) = (penalty.magnitudes != 0.0, penalty.squares != 0.0);
     let apply = Apply { rule, penalty, parameters, gradient, moments };
     match (magnitudes, squares) {
@@ -284,9 +292,9 @@ mod tests {
             let gradient = &[Line([gradient as f32; LANES])];
             let step = optimizer.step(learning_rate, &powers);
             let shrink = (step.reach * coefficient) as f32;
-            let (parameters, moments) = (&mut parameters, moments.as_mut_slice());
+            let (parameters, moments) = (&mut parameters, lines_of(&mut moments, 0..1));
             let penalty = Penalty::default();
-            let block = Block { of, parameters, gradient, penalty, moments, lines: 0..1, shrink };
+            let block = Block { of, parameters, gradient, penalty, moments, shrink };
             assert!(optimizer.update(Kernel::detect(), step, block).is_finite);
         }
         parameters[0].0[0]
@@ -372,10 +380,10 @@ mod tests {
     fn a_shrunk_weight_that_is_not_finite_is_noticed() {
         for start in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let (mut parameters, gradient) = ([Line([start; LANES])], &[Line::ZERO]);
-            let (of, parameters, moments) = (Parameters::Weights, &mut parameters, &mut [][..]);
+            let (of, parameters, moments) = (Parameters::Weights, &mut parameters, Moments::default());
             let penalty = Penalty::default();
             let shrink = f32::INFINITY;
-            let block = Block { of, parameters, gradient, penalty, moments, lines: 0..1, shrink };
+            let block = Block { of, parameters, gradient, penalty, moments, shrink };
             let sgd = crate::tests::recipe(&[("optimizer.kind", "sgd".into())]).optimizer;
             assert!(!sgd.update(Kernel::detect(), Step::of_size(0.1), block).is_finite, "{start}");
         }

@@ -2,7 +2,7 @@
 
 use super::{SEED, Synthetic, VALIDATION, Value, recipe, run};
 use crate::kernel::Kernel;
-use crate::{Checkpoint, CheckpointError, Observer, Training};
+use crate::{Checkpoint, CheckpointError, Crew, Dataset, Observer, Recipe, Training};
 use gridsweep_common::metric::EpochMetrics;
 
 /// What it is about, its settings, its data.
@@ -136,6 +136,65 @@ fn a_wrong_kernel_has_other_digests() {
         for ((name, settings, data), golden) in cases().into_iter().zip(GOLDEN) {
             let digest = run(&recipe(&settings), &data.make(), kernel).digest().to_string();
             assert_ne!(digest, golden, "kernel {}: {name}", kernel.name());
+        }
+    }
+}
+
+/// Asks for other numbers of threads at every step.
+struct Changing {
+    steps: usize,
+    threads: &'static [usize],
+}
+
+impl Observer for Changing {
+    fn epoch(&mut self, _: &EpochMetrics) {}
+
+    fn is_interrupted(&mut self) -> bool {
+        false
+    }
+
+    fn threads(&mut self) -> usize {
+        self.steps += 1;
+        self.threads[self.steps % self.threads.len()]
+    }
+}
+
+fn on_threads(
+    recipe: &Recipe,
+    data: &Dataset,
+    kernel: Kernel,
+    (crew, threads): (&Crew, &'static [usize]),
+) -> String {
+    let training = Training::new(recipe, data, VALIDATION, SEED, kernel).helped_by(crew);
+    training.run(&mut Changing { steps: 0, threads }).unwrap().digest().to_string()
+}
+
+#[test]
+fn every_family_is_trained_the_same_on_several_threads() {
+    let (crew, data, kernel) = (Crew::new(3).unwrap(), Synthetic::SPARSE.make(), Kernel::detect());
+    let regularizers = super::names("regularizer");
+    let activations = super::names("activation");
+    let optimizers = super::names("optimizer.kind");
+    for at in 0..regularizers.len().max(activations.len()).max(optimizers.len()) {
+        let mut settings = super::regularizer_settings(&regularizers[at % regularizers.len()]);
+        settings.push(("activation", Value::from(activations[at % activations.len()].as_str())));
+        settings.push(("optimizer.kind", Value::from(optimizers[at % optimizers.len()].as_str())));
+        let recipe = recipe(&settings);
+        let alone = run(&recipe, &data, kernel).digest().to_string();
+        assert_eq!(on_threads(&recipe, &data, kernel, (&crew, &[3])), alone, "{settings:?}");
+    }
+}
+
+#[test]
+fn a_training_on_any_number_of_threads_has_the_golden_digest() {
+    let crew = Crew::new(3).unwrap();
+    for kernel in Kernel::available() {
+        for ((name, settings, data), golden) in cases().into_iter().zip(GOLDEN) {
+            let (recipe, data) = (recipe(&settings), data.make());
+            for threads in [&[2][..], &[3], &[1, 3, 2, 2]] {
+                let digest = on_threads(&recipe, &data, kernel, (&crew, threads));
+                assert_eq!(digest, golden, "{name}, kernel {}, threads {threads:?}", kernel.name());
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::activation::{Activation, Curve};
 use crate::batch::Use;
 use crate::kernel::Kernel;
 use crate::kernel::lanes::Lanes;
-use crate::loss::Losses;
+use crate::loss;
 use crate::mask::{Dropout, Place};
 use crate::matrix::Matrix;
 use crate::network::{Means, Network};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 const SHAPES: [(usize, usize); 3] = [(9, 7), (7, 5), (5, 3)];
 const SAMPLES: [u32; 4] = [5, 0, 3, 8];
-const PLACE: Place = Place { epoch: 0, step: 1, layer: 0 };
+const PLACE: Place = Place { epoch: 0, step: 1, layer: 0, first_sample: 0 };
 
 /// Keeps the gradient as its moment and moves nothing.
 #[derive(Debug)]
@@ -213,10 +213,8 @@ impl Case {
         let part = self.data.training();
         self.space.batch.gather(means.kernel, part, &self.samples, Use::Training);
         self.network.forward(means, part, &mut self.space, PLACE);
-        let Workspace { batch, layers, losses, .. } = &mut self.space;
-        let output = layers.last_mut().expect("there are layers");
-        let loss =
-            Losses::differentiate(losses, means.kernel, &output.values, batch.labels(), &mut output.deltas);
+        self.space.differentiate(means.kernel, self.samples.len());
+        let loss = loss::total(means.kernel, [&self.space.losses].into_iter());
         (f64::from(loss), self.network.step_back(means, step, part, &mut self.space).penalty)
     }
 
