@@ -22,8 +22,8 @@ struct Seats {
     /// Numbers of the attempts that run, in the order in which they began.
     taken: BTreeSet<u64>,
     next: u64,
-    /// When an attempt began or ended last.
-    changed: Instant,
+    /// When an attempt began or ended last; `None` until someone asks after one ended.
+    changed: Option<Instant>,
 }
 
 /// The place of an attempt that runs, given back when it is dropped.
@@ -40,7 +40,7 @@ impl Lending {
         if let Err(error) = &crew {
             tracing::warn!(%error, "idle slots will not help the trials that still run");
         }
-        let seats = Seats { taken: BTreeSet::new(), next: 0, changed: Instant::now() };
+        let seats = Seats { taken: BTreeSet::new(), next: 0, changed: None };
         Lending { slots, crew: crew.ok().flatten(), seats: Mutex::new(seats) }
     }
 
@@ -49,13 +49,13 @@ impl Lending {
         self.crew.as_ref()
     }
 
-    /// Counts one more attempt.
-    pub(crate) fn seat(&self) -> Seat<'_> {
+    /// Counts one more attempt, that begins now.
+    pub(crate) fn seat(&self, now: Instant) -> Seat<'_> {
         let mut seats = self.locked();
         let number = seats.next;
         seats.next += 1;
         seats.taken.insert(number);
-        seats.changed = Instant::now();
+        seats.changed = Some(now);
         Seat { lending: self, number }
     }
 
@@ -66,9 +66,10 @@ impl Lending {
 
 impl Seat<'_> {
     /// Returns on how many threads the attempt may compute now.
-    pub(crate) fn threads(&self) -> usize {
-        let seats = self.lending.locked();
-        if seats.changed.elapsed() < IDLE {
+    pub(crate) fn threads(&self, now: Instant) -> usize {
+        let mut seats = self.lending.locked();
+        let changed = *seats.changed.get_or_insert(now);
+        if now.saturating_duration_since(changed) < IDLE {
             return 1;
         }
         let before = seats.taken.range(..self.number).count();
@@ -87,7 +88,8 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut seats = self.lending.locked();
         seats.taken.remove(&self.number);
-        seats.changed = Instant::now();
+        // Whoever asks first takes the time.
+        seats.changed = None;
     }
 }
 
@@ -108,14 +110,14 @@ mod tests {
 
     #[test]
     fn nothing_is_lent_while_attempts_come_and_go() {
-        let lending = Lending::new(3);
-        let (first, second) = (lending.seat(), lending.seat());
-        assert_eq!((first.threads(), second.threads()), (1, 1));
-        lending.locked().changed -= IDLE;
-        assert_eq!((first.threads(), second.threads()), (2, 1));
+        let (lending, start) = (Lending::new(3), Instant::now());
+        let (first, second) = (lending.seat(start), lending.seat(start));
+        assert_eq!((first.threads(start), second.threads(start)), (1, 1));
+        let later = start + IDLE;
+        assert_eq!((first.threads(later), second.threads(later)), (2, 1));
         drop(first);
-        assert_eq!(second.threads(), 1);
-        lending.locked().changed -= IDLE;
-        assert_eq!(second.threads(), 3);
+        assert_eq!(second.threads(later), 1);
+        assert_eq!(second.threads(later + IDLE / 2), 1);
+        assert_eq!(second.threads(later + IDLE), 3);
     }
 }

@@ -170,7 +170,7 @@ impl Slots {
             }
         };
         let training = resumed(job, fresh, checkpoints, events);
-        let seat = lending.seat();
+        let seat = lending.seat(Instant::now());
         let mut reporter =
             Reporter { fence, watch: &job.watch, seat, checkpoints, last: Instant::now(), events };
         match training.run(&mut reporter) {
@@ -250,7 +250,7 @@ impl Observer for Reporter<'_> {
     }
 
     fn threads(&mut self) -> usize {
-        self.seat.threads()
+        self.seat.threads(Instant::now())
     }
 
     fn wants_checkpoint(&mut self) -> bool {
