@@ -102,6 +102,12 @@ impl Running {
         Running(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// Starts a command that adds what it says to a file.
+    pub(crate) fn logged(command: &mut Command, log: &Path) -> Running {
+        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        Running(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(self.0.id(), name);
     }
@@ -131,12 +137,27 @@ pub(crate) fn signal(pid: u32, name: &str) {
 }
 
 /// Waits until something holds, for a minute at most.
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+pub(crate) fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_within(Duration::from_secs(60), what, holds);
+}
+
+/// Waits until something holds, and not for ever: what hangs fails.
+pub(crate) fn wait_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < deadline, "a minute has gone and still not: {what}");
+        assert!(Instant::now() < deadline, "{limit:?} have gone and still not: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// What was written to a file so far.
+pub(crate) fn said(log: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned()
+}
+
+/// An address of the loopback interface that nobody listens on.
+pub(crate) fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Returns the processes whose parent is `parent`.

@@ -168,7 +168,11 @@ impl Worker {
     async fn take(&mut self, line: &Line, message: To) -> Result<(), Status> {
         match message {
             To::Lease(lease) => self.enqueue(&lease)?,
-            To::Acknowledged(acknowledged) => self.forget(fence(acknowledged.fence.as_ref())?),
+            To::Acknowledged(acknowledged) => {
+                let fence = fence(acknowledged.fence.as_ref())?;
+                tracing::debug!(trial = %fence.trial, attempt = fence.attempt.0, "acknowledged");
+                self.forget(fence);
+            }
             To::Revoked(revoked) => {
                 self.attempts.revoke(fence(revoked.fence.as_ref())?, &revoked.reason);
             }
