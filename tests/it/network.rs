@@ -1,19 +1,16 @@
 //! Three hosts: a coordinator on one, a worker on each of two others, and a network between them that fails in every way.
 //! Whatever it does, the sweep gives the bytes of an undisturbed run on one machine. Only root may make the hosts.
 
+use crate::disturbed::{CONNECTED, Disturbed, Ended, UNHEARD, sweep};
 use crate::hosts::{Line, Network};
-use crate::invariants::{Books, ask};
-use crate::support::{Place, Running, exports, gridsweep, output, said, wait_until, wait_within};
-use std::path::PathBuf;
+use crate::invariants::ask;
+use crate::support::{Place, Running, gridsweep, said, wait_until};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The coordinator's host, and those of the workers.
 const COORDINATOR: usize = 1;
-const WORKERS: [usize; 2] = [2, 3];
-/// What a worker says when it has heard nothing for most of a lease, and when it has a session.
-const UNHEARD: &str = "the coordinator does not answer heartbeats";
-const CONNECTED: &str = " connected ";
+const WORKERS: [(usize, &str); 2] = [(2, "host-2"), (3, "host-3")];
 
 /// How long things take.
 struct Measure {
@@ -35,40 +32,10 @@ const SHORT: Measure =
 const LONG: Measure =
     Measure { lease: "6s", cut: Duration::from_secs(10), epochs: 40, replicates: &[14, 40, 120], results: 4 };
 
-fn sweep(measure: &Measure, replicates: u32) -> String {
-    let epochs = measure.epochs;
-    format!(
-        "schema = 1
-         name = \"small\"
-         [data]
-         dataset = \"mnist\"
-         [replicates]
-         count = {replicates}
-         seed = 11
-         [base]
-         hidden = [16]
-         epochs = {epochs}
-         [[study]]
-         name = \"penalties\"
-         [study.axes]
-         regularizer = [\"none\", \"l1\", \"l2\"]
-         coefficient = [0.001, 0.0001]
-         [study.when]
-         coefficient = {{ regularizer = [\"l1\", \"l2\"] }}
-         "
-    )
-}
-
-/// The sweep ended before every fault had come.
-struct Ended;
-
 struct Scene<'a> {
     network: &'a Network,
     measure: &'a Measure,
-    place: Place,
-    file: PathBuf,
-    state: PathBuf,
-    books: Books,
+    sweep: Disturbed,
     serve: Running,
     workers: Vec<Running>,
     submit: Running,
@@ -76,151 +43,101 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn new<'a>(network: &'a Network, measure: &'a Measure, replicates: u32) -> Scene<'a> {
-        let place = Place::new();
-        let (file, state) = (place.write("small.toml", &sweep(measure, replicates)), place.path("state"));
-        let serve = serve(network, &place, measure.lease);
-        let workers = WORKERS.map(|host| worker(network, &place, host));
-        let mut submit = joining(network, &place, "submit");
-        submit.arg(&file).args(["--wait", "--quiet"]);
+        let sweep = Disturbed::new(&sweep(measure.epochs, replicates), &WORKERS.map(|(_, name)| name));
+        let serve = serve(network, &sweep.place, measure.lease);
+        let workers = WORKERS.map(|(host, name)| worker(network, &sweep, host, name));
+        let mut submit = joining(network, &sweep.place, "submit");
+        submit.arg(&sweep.file).args(["--wait", "--quiet"]);
         // From a host whose line breaks too.
-        let submit = Running::logged(&mut network.on(WORKERS[1], &submit), &place.path("submit.log"));
-        wait_until("the sweep is there", || state.join("store.sqlite").exists() && submitted(&state));
-        let books = Books::default();
-        Scene { network, measure, place, file, state, books, serve, workers: workers.into(), submit }
-    }
-
-    /// Looks whether all invariants hold.
-    fn check(&mut self) {
-        let logs = WORKERS.map(|host| self.log(host));
-        self.books.check(&self.state, &logs).unwrap();
-    }
-
-    fn log(&self, host: usize) -> PathBuf {
-        self.place.path(&format!("worker-{host}.log"))
-    }
-
-    fn count(&self, host: usize, words: &str) -> usize {
-        said(&self.log(host)).matches(words).count()
-    }
-
-    /// Waits until some more results are there and a worker has something to run, as before every fault.
-    fn at_work(&mut self, host: usize) -> Result<(), Ended> {
-        let question =
-            format!("SELECT count(*) FROM attempt WHERE state = 'running' AND worker = 'host-{host}'");
-        let wanted = self.books.results() + self.measure.results;
-        loop {
-            self.check();
-            if self.submit.has_ended() {
-                return Err(Ended);
-            }
-            if self.books.results() >= wanted && ask(&self.state, &question) > 0 {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let submit = Running::logged(&mut network.on(WORKERS[1].0, &submit), &sweep.place.path("submit.log"));
+        sweep.wait_for_submission();
+        Scene { network, measure, sweep, serve, workers: workers.into(), submit }
     }
 
     /// A worker's line is broken until the worker has noticed. It stops what it runs before others may have it, and comes
     /// back by itself.
-    fn cut(&mut self, host: usize, what: &str, lines: &[Line]) -> Result<(), Ended> {
-        self.at_work(host)?;
-        let (unheard, connected) = (self.count(host, UNHEARD), self.count(host, CONNECTED));
+    fn cut(&mut self, (host, name): (usize, &str), what: &str, lines: &[Line]) -> Result<(), Ended> {
+        self.sweep.at_work(name, self.measure.results)?;
+        let (unheard, connected) = (self.sweep.count(name, UNHEARD), self.sweep.count(name, CONNECTED));
         self.network.drop_packets(lines, 100);
         let began = Instant::now();
-        wait_until("the worker has noticed", || self.count(host, UNHEARD) > unheard);
+        self.sweep.wait_for(name, UNHEARD, unheard);
         std::thread::sleep(self.measure.cut.saturating_sub(began.elapsed()));
         let dropped = self.network.heal();
-        println!("{what} of host {host} for {:?}: {dropped:?} packets dropped", began.elapsed());
+        println!("{what} of host {host} for {:.1?}: {dropped:?} packets dropped", began.elapsed());
         assert!(dropped.iter().sum::<u64>() > 0, "nothing was dropped");
-        wait_until("the worker is back", || self.count(host, CONNECTED) > connected);
-        self.check();
+        self.sweep.wait_for(name, CONNECTED, connected);
+        self.sweep.check();
         Ok(())
     }
 
     /// A fifth of all packets is lost: it goes on, slower.
     fn lose_packets(&mut self) -> Result<(), Ended> {
-        self.at_work(WORKERS[0])?;
-        let (began, before) = (Instant::now(), self.books.results());
-        self.network.drop_packets(&WORKERS.map(Line::Of), 20);
+        self.sweep.at_work(WORKERS[0].1, self.measure.results)?;
+        let (began, before) = (Instant::now(), self.sweep.books.results());
+        self.network.drop_packets(&WORKERS.map(|(host, _)| Line::Of(host)), 20);
         wait_until("results come through", || {
-            self.check();
-            self.books.results() > before + self.measure.results && began.elapsed() > self.measure.cut
+            self.sweep.check();
+            self.sweep.books.results() > before + self.measure.results && began.elapsed() > self.measure.cut
         });
         let dropped = self.network.heal();
-        println!("20 % lost for {:?}: {dropped:?} packets dropped", began.elapsed());
+        println!("20 % lost for {:.1?}: {dropped:?} packets dropped", began.elapsed());
         assert!(dropped.iter().all(|packets| *packets > 0), "a line was not lossy");
         Ok(())
     }
 
     fn kill_a_worker(&mut self) -> Result<(), Ended> {
-        let host = WORKERS[1];
-        self.at_work(host)?;
-        let connected = self.count(host, CONNECTED);
+        let (host, name) = WORKERS[1];
+        self.sweep.at_work(name, self.measure.results)?;
+        let connected = self.sweep.count(name, CONNECTED);
         self.workers[1].signal("KILL");
         assert_eq!(self.workers[1].wait(), None);
-        self.check();
-        self.workers[1] = worker(self.network, &self.place, host);
-        wait_until("a new worker has its place", || self.count(host, CONNECTED) > connected);
-        println!("host {host}'s worker killed and started again");
+        self.sweep.check();
+        self.workers[1] = worker(self.network, &self.sweep, host, name);
+        self.sweep.wait_for(name, CONNECTED, connected);
+        println!("worker of host {host} killed and started again");
         Ok(())
     }
 
     fn kill_the_coordinator(&mut self) -> Result<(), Ended> {
-        self.at_work(WORKERS[0])?;
-        let (term, connected) = (self.books.term(), WORKERS.map(|host| self.count(host, CONNECTED)));
+        self.sweep.at_work(WORKERS[0].1, self.measure.results)?;
+        let connected = WORKERS.map(|(_, name)| self.sweep.count(name, CONNECTED));
+        let term = self.sweep.books.term();
         self.serve.signal("KILL");
         assert_eq!(self.serve.wait(), None);
-        self.check();
+        self.sweep.check();
         std::thread::sleep(Duration::from_secs(1));
-        self.serve = serve(self.network, &self.place, self.measure.lease);
-        wait_until("both workers are back", || {
-            WORKERS.iter().zip(connected).all(|(host, before)| self.count(*host, CONNECTED) > before)
-        });
-        self.check();
-        println!("coordinator killed and restarted: term {term}, then {}", self.books.term());
-        assert!(self.books.term() > term);
+        self.serve = serve(self.network, &self.sweep.place, self.measure.lease);
+        for ((_, name), before) in WORKERS.iter().zip(connected) {
+            self.sweep.wait_for(name, CONNECTED, before);
+        }
+        self.sweep.check();
+        println!("coordinator killed and restarted: term {term}, then {}", self.sweep.books.term());
+        assert!(self.sweep.books.term() > term);
         Ok(())
     }
 
     fn every_fault(&mut self) -> Result<(), Ended> {
         let [first, second] = WORKERS;
-        self.cut(first, "partition", &[Line::Of(first)])?;
-        self.cut(second, "nothing to be heard", &[Line::FromTo(COORDINATOR, second)])?;
-        self.cut(first, "nothing to be said", &[Line::FromTo(first, COORDINATOR)])?;
+        self.cut(first, "partition", &[Line::Of(first.0)])?;
+        self.cut(second, "nothing to be heard", &[Line::FromTo(COORDINATOR, second.0)])?;
+        self.cut(first, "nothing to be said", &[Line::FromTo(first.0, COORDINATOR)])?;
         self.lose_packets()?;
         self.kill_a_worker()?;
         self.kill_the_coordinator()?;
-        self.at_work(first)
+        self.sweep.at_work(first.1, 0)
     }
 
-    /// The sweep ends, in everything but time as if nothing had happened.
     fn ends_as_undisturbed(mut self) {
-        wait_within(Duration::from_secs(300), "the sweep has ended", || self.submit.has_ended());
-        assert_eq!(self.submit.wait(), Some(0), "{}", said(&self.place.path("submit.log")));
-        self.check();
-        drop((self.workers, self.serve));
-        let attempts = ask(&self.state, "SELECT count(*) FROM attempt");
-        let resumed = ask(&self.state, "SELECT count(*) FROM attempt WHERE from_epoch > 0");
-        let states = "SELECT count(*) FROM attempt WHERE state <> 'finished'";
-        println!(
-            "{} results by {attempts} attempts, {resumed} from a checkpoint, {} that ended otherwise",
-            self.books.results(),
-            ask(&self.state, states)
-        );
-        assert!(attempts > self.books.results() as i64, "no fault has hit an attempt");
-        let calm = self.place.path("calm");
-        assert!(output(gridsweep(&calm).arg("run").arg(&self.file)).status.success());
-        assert_eq!(exports(&self.state, "small"), exports(&calm, "small"));
+        self.sweep.ends_as_undisturbed(self.submit);
+        let attempts = ask(&self.sweep.state, "SELECT count(*) FROM attempt");
+        assert!(attempts > self.sweep.books.results() as i64, "no fault has hit an attempt");
     }
-}
-
-fn submitted(state: &std::path::Path) -> bool {
-    output(gridsweep(state).args(["status", "small"])).status.success()
 }
 
 fn serve(network: &Network, place: &Place, lease: &str) -> Running {
     let log = place.path("serve.log");
-    let before = said(&log).matches("serving at").count();
+    let before = said(&log).matches("  tokens:").count();
     let mut serve = gridsweep(&place.path("state"));
     serve.args(["serve", "--listen", &format!("{}:7433", network.address(COORDINATOR)), "--lease", lease]);
     serve.args(["--tls-self-signed", "--make-tokens"]).env("GRIDSWEEP_LOG", "info");
@@ -241,19 +158,21 @@ fn joining(network: &Network, place: &Place, name: &str) -> Command {
     command
 }
 
-fn worker(network: &Network, place: &Place, host: usize) -> Running {
-    let mut worker = joining(network, place, "worker");
-    worker.args(["--threads", "1", "--checkpoint-every", "500ms", "--name", &format!("host-{host}")]);
-    worker.arg("--state").arg(place.path(&format!("host-{host}")));
-    worker.env("GRIDSWEEP_LOG", "info,gridsweep_worker=debug");
-    Running::logged(&mut network.on(host, &worker), &place.path(&format!("worker-{host}.log")))
+fn worker(network: &Network, sweep: &Disturbed, host: usize, name: &str) -> Running {
+    let mut worker = joining(network, &sweep.place, "worker");
+    worker.args(["--threads", "1", "--checkpoint-every", "500ms", "--name", name]);
+    worker.arg("--state").arg(sweep.place.path(name)).env("GRIDSWEEP_LOG", "info,gridsweep_worker=debug");
+    Running::logged(&mut network.on(host, &worker), &sweep.log(name))
+}
+
+/// Makes three hosts, or says what this machine lacks.
+fn hosts() -> Option<Network> {
+    let network = Network::new(3);
+    network.map_err(|lack| println!("skipped: no hosts of their own can be made here: {lack}")).ok()
 }
 
 fn through_every_fault(measure: &Measure) {
-    let network = match Network::new(3) {
-        Ok(network) => network,
-        Err(lack) => return println!("skipped: no hosts of their own can be made here: {lack}"),
-    };
+    let Some(network) = hosts() else { return };
     for &replicates in measure.replicates {
         let mut scene = Scene::new(&network, measure, replicates);
         match scene.every_fault() {
@@ -274,4 +193,20 @@ fn a_sweep_on_three_hosts_gives_the_same_bytes_through_every_fault_of_the_networ
 #[ignore = "the same for about two minutes: cargo test --test it -- --ignored --nocapture at_length"]
 fn a_sweep_on_three_hosts_gives_the_same_bytes_through_every_fault_at_length() {
     through_every_fault(&LONG);
+}
+
+#[test]
+fn a_partition_shorter_than_a_lease_interrupts_nothing() {
+    let Some(network) = hosts() else { return };
+    let measure = Measure { lease: "30s", replicates: &[], ..SHORT };
+    let mut scene = Scene::new(&network, &measure, 2);
+    let (host, name) = WORKERS[0];
+    scene.sweep.at_work(name, 1).unwrap();
+    network.drop_packets(&[Line::Of(host)], 100);
+    std::thread::sleep(Duration::from_secs(2));
+    let dropped = network.heal();
+    assert!(dropped.iter().sum::<u64>() > 0, "nothing was dropped");
+    scene.sweep.ends_as_undisturbed(scene.submit);
+    assert_eq!(scene.sweep.count(name, CONNECTED), 1, "one session");
+    assert_eq!(ask(&scene.sweep.state, "SELECT count(*) FROM attempt WHERE state = 'lost'"), 0);
 }

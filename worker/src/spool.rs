@@ -176,9 +176,8 @@ fn read_frame(bytes: &[u8]) -> Option<(Spooled, usize)> {
         return None;
     }
     let message = v1::Finished::decode(message).ok()?;
-    let fence = convert::fence(message.fence.as_ref()).ok()?;
-    let digest = convert::outcome(message.outcome.as_ref()?).ok()?.digest();
-    Some((Spooled { fence, digest, message }, FRAME_BYTES + length))
+    let (fence, outcome) = convert::finished(&message).ok()?;
+    Some((Spooled { fence, digest: outcome.digest(), message }, FRAME_BYTES + length))
 }
 
 #[cfg(test)]
@@ -190,7 +189,7 @@ mod tests {
     fn result(n: u8) -> v1::Finished {
         let fence = Fence { term: Term(1), trial: TrialId([n; 16]), attempt: Attempt(1) };
         let outcome = Outcome { ending: Ending::Diverged, epochs: vec![], evaluation: None, numerics: 1 };
-        v1::Finished { fence: Some(fence.into()), outcome: Some((&outcome).into()) }
+        v1::Finished::from((fence, &outcome))
     }
 
     fn trials(state: &Path) -> Vec<u8> {

@@ -272,7 +272,7 @@ mod tests {
     }
 
     fn finished(n: u8) -> (Fence, From) {
-        (fence(n), From::Finished(v1::Finished { fence: Some(fence(n).into()), outcome: None }))
+        (fence(n), From::Finished(v1::Finished { fence: Some(fence(n).into()), ..v1::Finished::default() }))
     }
 
     #[test]

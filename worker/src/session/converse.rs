@@ -28,7 +28,8 @@ const HANG_UP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The two directions of a session that stands.
 pub(super) struct Line {
-    pub(super) client: Client,
+    /// For data and checkpoints, on a connection of its own.
+    pub(super) transfers: Client,
     pub(super) out: mpsc::Sender<v1::FromWorker>,
     pub(super) inbound: Streaming<v1::ToWorker>,
 }
@@ -170,8 +171,9 @@ impl Worker {
             To::Lease(lease) => self.enqueue(&lease)?,
             To::Acknowledged(acknowledged) => {
                 let fence = fence(acknowledged.fence.as_ref())?;
-                tracing::debug!(trial = %fence.trial, attempt = fence.attempt.0, "acknowledged");
-                self.forget(fence);
+                if self.forget(fence) {
+                    tracing::debug!(trial = %fence.trial, attempt = fence.attempt.0, "acknowledged");
+                }
             }
             To::Revoked(revoked) => {
                 self.attempts.revoke(fence(revoked.fence.as_ref())?, &revoked.reason);
@@ -216,7 +218,7 @@ impl Worker {
         while let Some((leased, watch)) = self.attempts.begin_next() {
             let fence = Some(leased.fence.into());
             line.say(From::Started(v1::Started { fence, epoch: 0, step: 0 })).await?;
-            self.launch(line.client.clone(), leased, watch);
+            self.launch(line.transfers.clone(), leased, watch);
         }
         Ok(())
     }
@@ -224,7 +226,7 @@ impl Worker {
     /// Sends the newest checkpoint of each attempt that has left one since the last was sent.
     fn send_checkpoints(&mut self, line: &Line) {
         for (fence, checkpoint) in self.attempts.take_unsent(|fence| !self.uploads.is_under_way(fence)) {
-            self.uploads.begin(line.client.clone(), fence, checkpoint);
+            self.uploads.begin(line.transfers.clone(), fence, checkpoint);
         }
     }
 
@@ -272,7 +274,7 @@ impl Worker {
             }
             SlotEvent::Finished { fence, outcome } => {
                 self.attempts.leave_slot(fence);
-                let finished = v1::Finished { fence: Some(fence.into()), outcome: Some((&outcome).into()) };
+                let finished = v1::Finished::from((fence, &outcome));
                 self.attempts.keep(fence, From::Finished(finished), Some(outcome.digest()));
             }
             SlotEvent::Failed { fence, failure } => {
@@ -287,11 +289,14 @@ impl Worker {
         None
     }
 
-    /// What was said of this attempt is on disk: a result needs no checkpoint any more, and what failed starts over.
-    fn forget(&mut self, fence: Fence) {
-        if self.attempts.forget(fence) {
+    /// What was said of this attempt is on disk: a result needs no checkpoint any more, and what failed starts over. Returns
+    /// whether anything was said of it.
+    fn forget(&mut self, fence: Fence) -> bool {
+        let was_waiting = self.attempts.forget(fence);
+        if was_waiting {
             self.checkpoints.remove(fence.trial);
         }
+        was_waiting
     }
 
     fn keep_failure(&mut self, fence: Fence, failure: Failure) {
@@ -376,7 +381,7 @@ impl Worker {
         let Stopped { fence, checkpoint } = stopped?;
         let Some(checkpoint) = checkpoint else { return Some(fence) };
         leaving.insert(fence, checkpoint.progress);
-        self.uploads.begin(line.client.clone(), fence, checkpoint);
+        self.uploads.begin(line.transfers.clone(), fence, checkpoint);
         None
     }
 
