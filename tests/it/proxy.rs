@@ -1,10 +1,11 @@
 //! A line that can be spoilt: what connects to it is passed on to the coordinator, late, slowly, damaged, or not at all.
 
+use crate::support::Chance;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How often what happens to the line is looked at, where nothing comes through it.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -52,7 +53,7 @@ struct Shared {
     faults: Mutex<[Fault; 2]>,
     /// How often a fault has struck since it was set.
     struck: AtomicU64,
-    chance: AtomicU64,
+    chance: Chance,
     is_over: AtomicBool,
 }
 
@@ -60,13 +61,11 @@ impl Proxy {
     pub(crate) fn to(upstream: &str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;
-        println!("the line's chance begins with {seed}");
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
             faults: Mutex::new([Fault::None; 2]),
             struck: AtomicU64::new(0),
-            chance: AtomicU64::new(seed),
+            chance: Chance::new("what happens to a line"),
             is_over: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -100,15 +99,6 @@ impl Shared {
 
     fn strike(&self) {
         self.struck.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// A number below `end`.
-    fn random(&self, end: u64) -> u64 {
-        // SplitMix64: a counter, well stirred.
-        let mut z = self.chance.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % end.max(1)
     }
 }
 
@@ -206,7 +196,7 @@ impl Half {
             Fault::None | Fault::Unread => {}
             Fault::Late(least, most) => {
                 let spread = u64::try_from((most - least).as_micros()).unwrap();
-                due += least + Duration::from_micros(self.shared.random(spread));
+                due += least + Duration::from_micros(self.shared.chance.below(spread.max(1)));
                 self.shared.strike();
             }
             Fault::Slow(bytes_per_second) => {
@@ -234,8 +224,8 @@ impl Half {
     }
 
     fn damage(&self, bytes: &mut [u8]) {
-        let at = self.shared.random(bytes.len() as u64) as usize;
-        bytes[at] ^= 1 << self.shared.random(8);
+        let at = self.shared.chance.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 1 << self.shared.chance.below(8);
         self.shared.strike();
     }
 

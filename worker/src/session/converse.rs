@@ -171,6 +171,7 @@ impl Worker {
             To::Lease(lease) => self.enqueue(&lease)?,
             To::Acknowledged(acknowledged) => {
                 let fence = fence(acknowledged.fence.as_ref())?;
+                end_before_forgetting();
                 if self.forget(fence) {
                     tracing::debug!(trial = %fence.trial, attempt = fence.attempt.0, "acknowledged");
                 }
@@ -273,6 +274,7 @@ impl Worker {
                     .push(v1::EpochReport { fence: Some(fence.into()), metrics: Some((&metrics).into()) });
             }
             SlotEvent::Finished { fence, outcome } => {
+                end_before_delivery();
                 self.attempts.leave_slot(fence);
                 let finished = v1::Finished::from((fence, &outcome));
                 self.attempts.keep(fence, From::Finished(finished), Some(outcome.digest()));
@@ -392,6 +394,18 @@ impl Worker {
         let deadline = tokio::time::Instant::now() + HANG_UP_PATIENCE;
         while let Ok(Ok(Some(_))) = tokio::time::timeout_at(deadline, line.inbound.message()).await {}
     }
+}
+
+/// Where a test may end the process, in a debug build with failpoints: a result is there, and nobody knows.
+fn end_before_delivery() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("before_delivery", |_| std::process::abort());
+}
+
+/// The same: a result is recorded, and its worker does not know yet.
+fn end_before_forgetting() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("before_forgetting", |_| std::process::abort());
 }
 
 fn released(fences: Vec<Fence>, is_leaving: bool) -> From {
