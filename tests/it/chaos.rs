@@ -349,6 +349,31 @@ fn processes_that_end_anywhere_again_and_again_lose_double_and_hang_nothing() {
 }
 
 #[test]
+fn a_cancel_in_the_middle_of_everything_stops_the_sweep_and_the_same_file_takes_it_back() {
+    let mut scene = Scene::new(20);
+    scene.goes_on();
+    // One worker is dead, the other stands still, and the coordinator dies at once after it has answered.
+    kill(&mut scene.workers[0]);
+    scene.workers[1].signal("STOP");
+    stdout(gridsweep(&scene.place.path("unused")).args(["cancel", "chaos-1", "--server", &scene.address]));
+    kill(&mut scene.serve);
+    scene.check();
+    let attempts = ask(&scene.state, "SELECT count(*) FROM attempt");
+    scene.serve = serve(&scene.place, &scene.address, None);
+    scene.workers[1].signal("CONT");
+    scene.start_worker(0);
+    let live = "SELECT count(*) FROM attempt WHERE state IN ('offered', 'running')";
+    wait_until("nothing runs any more", || ask(&scene.state, live) == 0);
+    let status = || stdout(gridsweep(&scene.state).args(["status", "chaos-1", "--format", "json"]));
+    assert!(status().contains("\"state\": \"cancelled\""), "{}", status());
+    scene.check();
+    assert_eq!(ask(&scene.state, "SELECT count(*) FROM attempt"), attempts, "nothing is begun");
+    assert_eq!(scene.submit(1, &[]), Some(0));
+    scene.goes_on();
+    scene.ends_as_undisturbed();
+}
+
+#[test]
 fn every_point_at_which_a_process_can_end_by_itself_is_tried() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut points = Vec::new();

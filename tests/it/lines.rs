@@ -124,6 +124,24 @@ fn a_result_that_is_damaged_on_its_way_is_refused_and_the_right_one_recorded() {
 }
 
 #[test]
+fn a_result_that_is_delivered_twice_counts_once() {
+    let mut scene = Scene::new(Disturbed::new(&sweep(5, 3), &[WORKER]), true, "30s", "1h");
+    scene.sweep.at_work(WORKER, 1).unwrap();
+    // Acknowledgements do not come through.
+    scene.line.set(Fault::None, Fault::Swallowed);
+    scene.sweep.wait_for(WORKER, "it is sent again", 0);
+    scene.sweep.check();
+    let results = ask(&scene.sweep.state, "SELECT count(*) FROM result");
+    let acknowledged = scene.sweep.count(WORKER, " acknowledged ");
+    println!("{results} results, {acknowledged} acknowledged");
+    assert!(results > acknowledged as i64, "what was sent again had arrived");
+    scene.line.set(Fault::None, Fault::Reset(0));
+    scene.sweep.wait_for(WORKER, DISCONNECTED, 0);
+    scene.line.set(Fault::None, Fault::None);
+    scene.ends_as_undisturbed();
+}
+
+#[test]
 fn a_late_and_slow_line_interrupts_nothing() {
     let mut scene = Scene::new(Disturbed::new(&sweep(20, 4), &[WORKER]), true, "30s", "300ms");
     scene.sweep.at_work(WORKER, 1).unwrap();
@@ -142,4 +160,22 @@ fn a_late_and_slow_line_interrupts_nothing() {
     let sweep = scene.ends_as_undisturbed();
     assert_eq!(sweep.count(WORKER, CONNECTED), 1, "one session: {}", said(&sweep.log(WORKER)));
     assert_eq!(ask(&sweep.state, "SELECT count(*) FROM attempt WHERE state <> 'finished'"), 0);
+}
+
+#[test]
+fn a_worker_that_hears_nothing_stops_before_its_lease_ends_and_goes_on_from_there() {
+    let mut scene = Scene::new(Disturbed::new(&sweep(60, 1), &[WORKER]), false, "4s", "100ms");
+    scene.sweep.at_work(WORKER, 0).unwrap();
+    wait_until("the trial is at work", || {
+        ask(&scene.sweep.state, "SELECT count(*) FROM checkpoint WHERE epoch > 2") > 0
+    });
+    // What it says arrives; the coordinator has no reason to give its trials to another.
+    scene.line.set(Fault::None, Fault::Swallowed);
+    scene.sweep.wait_for(WORKER, "what runs is stopped", 0);
+    assert_eq!(ask(&scene.sweep.state, "SELECT count(*) FROM attempt WHERE state = 'lost'"), 0);
+    assert_eq!(ask(&scene.sweep.state, "SELECT count(*) FROM attempt WHERE state = 'running'"), 1);
+    scene.line.set(Fault::None, Fault::None);
+    let sweep = scene.ends_as_undisturbed();
+    let from = "SELECT count(*) FROM attempt WHERE number = 2 AND from_epoch > 2 AND state = 'finished'";
+    assert!(ask(&sweep.state, from) > 0, "it starts over");
 }

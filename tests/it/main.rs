@@ -4,6 +4,7 @@
 
 mod chaos;
 mod cli;
+mod clock;
 mod commands;
 mod data;
 mod disk_full;
@@ -19,4 +20,5 @@ mod network;
 mod proxy;
 mod recovery;
 mod resume;
+mod strange_workers;
 mod support;

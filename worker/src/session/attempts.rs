@@ -164,8 +164,11 @@ impl Attempts {
 
     /// Iterates over what is to be sent now: for the first time, or again.
     pub(super) fn due(&mut self) -> impl Iterator<Item = From> {
-        let is_due = |waiting: &&mut Waiting| waiting.sent.is_none_or(|sent| sent.elapsed() >= REPEAT_AFTER);
-        self.waiting.values_mut().filter(is_due).map(|waiting| {
+        let is_due = |waiting: &Waiting| waiting.sent.is_none_or(|sent| sent.elapsed() >= REPEAT_AFTER);
+        self.waiting.iter_mut().filter(move |(_, waiting)| is_due(waiting)).map(|(fence, waiting)| {
+            if waiting.sent.is_some() {
+                tracing::debug!(trial = %fence.trial, "nobody has acknowledged it: it is sent again");
+            }
             waiting.sent = Some(Instant::now());
             waiting.message.clone()
         })
