@@ -1,7 +1,7 @@
 //! A sweep of real trials at a coordinator, which tests disturb while it runs: how far it is, what holds of it all the while,
 //! and that it ends with the bytes of an undisturbed run on one machine.
 
-use crate::invariants::{Books, ask};
+use super::invariants::{Books, ask};
 use crate::support::{Place, Running, exports, gridsweep, output, said, stdout, wait_until, wait_within};
 use serde_json::Value as Json;
 use std::path::PathBuf;

@@ -4,8 +4,8 @@
 //! `GRIDSWEEP_CHAOS_CYCLES=200 cargo test --test it -- --nocapture chaos::` for longer; `GRIDSWEEP_CHANCE` repeats the chances
 //! of a run.
 
-use crate::disturbed::sweep;
-use crate::invariants::{Books, acknowledged, ask};
+use super::disturbed::sweep;
+use super::invariants::{Books, acknowledged, ask};
 use crate::support::{
     Chance, Place, Running, exports, free_address, gridsweep, output, said, stdout, wait_until, wait_within,
 };

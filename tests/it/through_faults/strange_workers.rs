@@ -1,8 +1,8 @@
 //! Workers that are there and of no use: one that stands still, one on which everything fails, one that is slow, one whose
 //! trial hangs. What they have goes to another, and the bytes are those of an undisturbed run.
 
-use crate::disturbed::{CONNECTED, Disturbed, sweep};
-use crate::invariants::ask;
+use super::disturbed::{CONNECTED, Disturbed, sweep};
+use super::invariants::ask;
 use crate::support::{Running, free_address, gridsweep, said, stdout, wait_until};
 use serde_json::Value as Json;
 

@@ -1,9 +1,9 @@
 //! A worker behind a line that fails in every way of TCP: late, slow, reset, cut off, damaged, half-open, never read. With
 //! TLS what is damaged is a broken connection; without it a damaged result is refused, and none is recorded wrong.
 
-use crate::disturbed::{CONNECTED, DISCONNECTED, Disturbed, sweep};
-use crate::invariants::ask;
-use crate::proxy::{Fault, Proxy};
+use super::disturbed::{CONNECTED, DISCONNECTED, Disturbed, sweep};
+use super::invariants::ask;
+use super::proxy::{Fault, Proxy};
 use crate::support::{Running, free_address, gridsweep, said, wait_until};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

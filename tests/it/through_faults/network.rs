@@ -1,9 +1,9 @@
 //! Three hosts: a coordinator on one, a worker on each of two others, and a network between them that fails in every way.
 //! Whatever it does, the sweep gives the bytes of an undisturbed run on one machine. Only root may make the hosts.
 
-use crate::disturbed::{CONNECTED, Disturbed, Ended, UNHEARD, sweep};
-use crate::hosts::{Line, Network};
-use crate::invariants::ask;
+use super::disturbed::{CONNECTED, Disturbed, Ended, UNHEARD, sweep};
+use super::hosts::{Line, Network};
+use super::invariants::ask;
 use crate::support::{Place, Running, gridsweep, said, wait_until};
 use std::process::Command;
 use std::time::{Duration, Instant};

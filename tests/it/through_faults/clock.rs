@@ -1,7 +1,7 @@
 //! Clocks that people set: the time of day jumps by days, forth and back, under coordinator and worker. Nothing rests on it.
 
-use crate::disturbed::{CONNECTED, Disturbed, sweep};
-use crate::invariants::ask;
+use super::disturbed::{CONNECTED, Disturbed, sweep};
+use super::invariants::ask;
 use crate::support::{Running, free_address, gridsweep, said, wait_until};
 use std::path::{Path, PathBuf};
 use std::process::Command;
