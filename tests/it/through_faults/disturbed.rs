@@ -4,8 +4,9 @@
 use super::invariants::{Books, ask};
 use crate::support::{Place, Running, exports, gridsweep, output, said, stdout, wait_until, wait_within};
 use serde_json::Value as Json;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
 
 /// What a worker says when it has a session, when it has lost it, and when it has heard nothing for most of a lease.
 pub(crate) const CONNECTED: &str = " connected ";
@@ -40,6 +41,28 @@ pub(crate) fn sweep(epochs: u32, replicates: u32) -> String {
     )
 }
 
+/// Runs that nothing disturbs, on one machine. One state folder serves all tests that run at a time: a trial that two of them
+/// have is computed once.
+struct Calm(Mutex<Place>);
+
+impl Calm {
+    fn share() -> Arc<Calm> {
+        static SHARED: Mutex<Weak<Calm>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap();
+        let calm = shared.upgrade().unwrap_or_else(|| Arc::new(Calm(Mutex::new(Place::new()))));
+        *shared = Arc::downgrade(&calm);
+        calm
+    }
+
+    /// Runs a sweep file and returns what it gives.
+    fn exports(&self, file: &Path) -> [String; 2] {
+        let place = self.0.lock().unwrap();
+        let state = place.path("state");
+        assert!(output(gridsweep(&state).arg("run").arg(file)).status.success());
+        exports(&state, "small")
+    }
+}
+
 /// The sweep `small`, its workers' logs, and what was seen of it.
 pub(crate) struct Disturbed {
     pub(crate) place: Place,
@@ -48,6 +71,7 @@ pub(crate) struct Disturbed {
     pub(crate) books: Books,
     /// By their workers' names.
     logs: Vec<(String, PathBuf)>,
+    calm: Arc<Calm>,
     /// What workers were told is what the coordinator said.
     pub(crate) is_told_truly: bool,
 }
@@ -59,7 +83,15 @@ impl Disturbed {
         let (file, state) = (place.write("small.toml", text), place.path("state"));
         let logs = workers.iter().map(|name| ((*name).to_owned(), place.path(&format!("{name}.log"))));
         let logs = logs.collect();
-        Disturbed { place, file, state, books: Books::default(), logs, is_told_truly: true }
+        Disturbed {
+            place,
+            file,
+            state,
+            books: Books::default(),
+            logs,
+            calm: Calm::share(),
+            is_told_truly: true,
+        }
     }
 
     /// Where a worker writes what it does.
@@ -96,13 +128,28 @@ impl Disturbed {
     pub(crate) fn at_work(&mut self, worker: &str, results: usize) -> Result<(), Ended> {
         let running = format!("SELECT count(*) FROM attempt WHERE state = 'running' AND worker = '{worker}'");
         let wanted = self.books.results() + results;
-        let mut has_ended = false;
-        wait_until("the sweep is at work", || {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
             self.check();
-            has_ended = self.has_ended();
-            has_ended || (self.books.results() >= wanted && ask(&self.state, &running) > 0)
-        });
-        if has_ended { Err(Ended) } else { Ok(()) }
+            if self.has_ended() {
+                return Err(Ended);
+            }
+            if self.books.results() >= wanted && ask(&self.state, &running) > 0 {
+                return Ok(());
+            }
+            assert!(Instant::now() < deadline, "{worker} does not come to work: {}", self.last_words());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What the workers said last, for whoever looks into a failure.
+    fn last_words(&self) -> String {
+        let tail = |(name, log): &(String, PathBuf)| {
+            let said = said(log);
+            let lines: Vec<&str> = said.lines().collect();
+            format!("{name}:\n{}\n", lines[lines.len().saturating_sub(25)..].join("\n"))
+        };
+        self.logs.iter().map(tail).collect()
     }
 
     fn status(&self) -> Json {
@@ -119,7 +166,7 @@ impl Disturbed {
     /// Waits for the end; then every trial has its result, and results and curves are those of an undisturbed run.
     pub(crate) fn ends_as_undisturbed(&mut self, mut submit: Running) {
         wait_within(Duration::from_secs(300), "the sweep has ended", || submit.has_ended());
-        assert_eq!(submit.wait(), Some(0), "{}", said(&self.place.path("submit.log")));
+        assert_eq!(submit.wait(), Some(0), "{} {}", self.status(), self.last_words());
         self.check();
         let status = self.status();
         let count = |what: &str| usize::try_from(status[what].as_u64().unwrap()).unwrap();
@@ -132,8 +179,6 @@ impl Disturbed {
             ask(&self.state, "SELECT count(*) FROM attempt WHERE from_epoch + from_step > 0"),
             ask(&self.state, "SELECT count(*) FROM attempt WHERE state <> 'finished'"),
         );
-        let calm = self.place.path("calm");
-        assert!(output(gridsweep(&calm).arg("run").arg(&self.file)).status.success());
-        assert_eq!(exports(&self.state, "small"), exports(&calm, "small"));
+        assert_eq!(exports(&self.state, "small"), self.calm.exports(&self.file));
     }
 }

@@ -204,8 +204,9 @@ impl Worker {
                 self.attempts.enqueue(Leased { fence, spec, checkpoint });
             }
             _ => {
+                // Damaged on its way, or of another age: another try tells.
                 let detail = "the trial does not read, or is not the one that its id names".to_owned();
-                self.keep_failure(fence, Failure { kind: FailureKind::Internal, detail });
+                self.keep_failure(fence, Failure { kind: FailureKind::Io, detail });
             }
         }
         Ok(())
