@@ -31,7 +31,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a silent connection is asked whether it lives, and how long the answer may take.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// The same where large things are on their way: the answer comes behind them.
-const KEEPALIVE_BEHIND_TRANSFERS: Duration = Duration::from_secs(60);
+const KEEPALIVE_BEHIND_TRANSFERS: Duration = Duration::from_secs(30);
 
 /// What requests go through.
 pub type Link = InterceptedService<Channel, Bearer>;
