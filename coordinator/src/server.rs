@@ -39,9 +39,11 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Six heartbeats a lease: one that comes late does not end it. Half a lease of silence is suspect.
+    /// Six heartbeats a lease: one that comes late does not end it. Half a lease of silence is suspect. What stands still or is
+    /// slow for less than two leases is given its time.
     pub fn with_lease(lease: Duration) -> Timing {
-        Timing { lease, heartbeat: lease / 6, suspect: lease / 2, ..Timing::default() }
+        let (heartbeat, suspect) = (lease / 6, lease / 2);
+        Timing { lease, heartbeat, suspect, progress: 2 * lease, straggler: 2 * lease }
     }
 
     /// Returns what the core is told.
@@ -61,13 +63,7 @@ impl Timing {
 
 impl Default for Timing {
     fn default() -> Timing {
-        Timing {
-            lease: Duration::from_secs(30),
-            heartbeat: Duration::from_secs(5),
-            suspect: Duration::from_secs(15),
-            progress: Duration::from_secs(60),
-            straggler: Duration::from_secs(60),
-        }
+        Timing::with_lease(Duration::from_secs(30))
     }
 }
 

@@ -219,6 +219,26 @@ pub fn outcome(wire: &v1::Outcome) -> Result<Outcome, Malformed> {
     Ok(Outcome { ending, epochs, evaluation, numerics: wire.numerics })
 }
 
+impl From<(Fence, &Outcome)> for v1::Finished {
+    fn from((fence, outcome): (Fence, &Outcome)) -> v1::Finished {
+        let digest = outcome.digest().0.to_vec();
+        v1::Finished { fence: Some(fence.into()), outcome: Some(outcome.into()), digest }
+    }
+}
+
+/// Reads a result and the attempt that gave it.
+///
+/// # Errors
+///
+/// A result that is not whole, or whose bits are not those that the worker had.
+pub fn finished(wire: &v1::Finished) -> Result<(Fence, Outcome), Malformed> {
+    let outcome = outcome(wire.outcome.as_ref().ok_or(Malformed("a result without its outcome"))?)?;
+    if wire.digest != outcome.digest().0 {
+        return Err(Malformed("a result that was damaged on its way"));
+    }
+    Ok((fence(wire.fence.as_ref())?, outcome))
+}
+
 impl From<&Evaluation> for v1::Evaluation {
     fn from(evaluation: &Evaluation) -> v1::Evaluation {
         v1::Evaluation {
@@ -450,6 +470,21 @@ mod tests {
         assert_eq!(trial_spec(&wire), Ok(spec()));
         let wire = v1::Outcome::decode(&v1::Outcome::from(&outcome_of(3)).encode_to_vec()[..]).unwrap();
         assert_eq!(outcome(&wire), Ok(outcome_of(3)));
+    }
+
+    #[test]
+    fn a_result_with_any_bit_wrong_is_refused_or_the_same_result() {
+        let fence = Fence { term: Term(1), trial: TrialId([7; 16]), attempt: Attempt(1) };
+        let whole = v1::Finished::from((fence, &outcome_of(2)));
+        assert_eq!(finished(&whole), Ok((fence, outcome_of(2))));
+        let bytes = whole.encode_to_vec();
+        for bit in 0..8 * bytes.len() {
+            let mut wrong = bytes.clone();
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            let read = v1::Finished::decode(&wrong[..]).ok().and_then(|wire| finished(&wire).ok());
+            assert!(read.is_none_or(|(_, outcome)| outcome == outcome_of(2)), "bit {bit}");
+        }
+        assert!(finished(&v1::Finished { digest: vec![], ..whole }).is_err());
     }
 
     #[test]

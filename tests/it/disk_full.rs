@@ -1,10 +1,13 @@
 //! A coordinator whose disk is full: it says so, loses nothing, and goes on by itself when there is room.
 
-use crate::support::{Place, Running, SWEEP, exports, gridsweep, output, stdout, wait_until};
+use crate::support::{
+    Place, Running, SWEEP, exports, free_address, gridsweep, output, said, stdout, wait_until,
+};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A small disk of its own. Only root may make one.
 struct Disk(PathBuf);
@@ -76,4 +79,44 @@ fn a_sweep_goes_on_when_there_is_room_again_and_nothing_is_lost() {
     assert!(output(gridsweep(&calm).arg("run").arg(&file)).status.success());
     assert_eq!(exports(&state, "small"), exports(&calm, "small"));
     drop((worker, serving));
+}
+
+#[test]
+fn a_worker_whose_disk_is_full_goes_on_and_delivers_from_memory() {
+    let place = Place::new();
+    let Some(disk) = Disk::mount(place.path("disk")) else {
+        println!("skipped: only root may mount a disk");
+        return;
+    };
+    let (file, state, address) = (place.write("small.toml", SWEEP), place.path("state"), free_address());
+    let (log, told) = (place.path("log"), place.path("told"));
+    let mut serving = serve(&state, &address, &log);
+    let mut submit = gridsweep(&place.path("unused"));
+    submit.arg("submit").arg(&file).args(["--server", &address]);
+    stdout(&mut submit);
+    disk.fill();
+    let mut worker = gridsweep(&disk.0.join("worker"));
+    worker.args(["worker", "--threads", "1", "--connect", &address, "--checkpoint-every", "100ms"]);
+    // The folder and its lock take no room on such a disk.
+    let mut worker = Running::logged(worker.env("GRIDSWEEP_LOG", "info"), &told);
+    wait_until("a trial has ended", || !exports(&state, "small")[0].is_empty());
+    serving.signal("KILL");
+    serving.wait();
+    let says = |what: &str| said(&told).contains(what);
+    wait_until("a result waits", || says("results that wait could not be written to disk"));
+    for what in ["the data is not kept for the next time", "a checkpoint could not be written"] {
+        assert!(says(what), "\"{what}\" is not said: {}", said(&told));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!worker.has_ended(), "{}", said(&told));
+    let _serving = serve(&state, &address, &log);
+    stdout(submit.arg("--wait"));
+    let calm = place.path("calm");
+    assert!(output(gridsweep(&calm).arg("run").arg(&file)).status.success());
+    assert_eq!(exports(&state, "small"), exports(&calm, "small"));
+    let attempts = stdout(gridsweep(&state).args(["export", "small", "--what", "attempts"]));
+    assert!(
+        attempts.lines().all(|line| line.contains("\"attempt\":1,")),
+        "nothing was computed twice: {attempts}"
+    );
 }

@@ -13,3 +13,4 @@ mod kernels;
 mod recovery;
 mod resume;
 mod support;
+mod through_faults;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A sweep over real MNIST that takes about five seconds of one core: 6 cells, 2 replicates.
 pub(crate) const SWEEP: &str = r#"
@@ -102,6 +103,12 @@ impl Running {
         Running(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// Starts a command that adds what it says to a file.
+    pub(crate) fn logged(command: &mut Command, log: &Path) -> Running {
+        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        Running(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(self.0.id(), name);
     }
@@ -131,12 +138,27 @@ pub(crate) fn signal(pid: u32, name: &str) {
 }
 
 /// Waits until something holds, for a minute at most.
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+pub(crate) fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_within(Duration::from_secs(60), what, holds);
+}
+
+/// Waits until something holds, and not for ever: what hangs fails.
+pub(crate) fn wait_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < deadline, "a minute has gone and still not: {what}");
+        assert!(Instant::now() < deadline, "{limit:?} have gone and still not: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// What was written to a file so far.
+pub(crate) fn said(log: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned()
+}
+
+/// An address of the loopback interface that nobody listens on.
+pub(crate) fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Returns the processes whose parent is `parent`.
@@ -165,4 +187,27 @@ pub(crate) fn standing(state: &Path) -> (u64, usize) {
     let Ok(json) = serde_json::from_slice::<serde_json::Value>(&output.stdout) else { return (0, 0) };
     let running = json[0]["running"].as_array().map_or(0, Vec::len);
     (json[0]["succeeded"].as_u64().unwrap_or(0), running)
+}
+
+/// What is left to chance: of a seed that differs from run to run, unless `GRIDSWEEP_CHANCE` gives it. It is printed, so that
+/// a failure can be looked into.
+pub(crate) struct Chance(AtomicU64);
+
+impl Chance {
+    pub(crate) fn new(what: &str) -> Chance {
+        let given = std::env::var("GRIDSWEEP_CHANCE").ok().and_then(|seed| seed.parse().ok());
+        let by_clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
+        let seed = given.unwrap_or_else(by_clock);
+        println!("{what}: GRIDSWEEP_CHANCE={seed}");
+        Chance(AtomicU64::new(seed))
+    }
+
+    /// A number below `end`, which is not 0.
+    pub(crate) fn below(&self, end: u64) -> u64 {
+        // SplitMix64: a counter, well stirred.
+        let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % end
+    }
 }

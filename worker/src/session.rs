@@ -183,7 +183,7 @@ impl Worker {
             match self.session().await {
                 Ending::Stopped => return Ok(()),
                 Ending::Stuck => return Err(WorkerError::Stuck),
-                Ending::Broken(status) if is_permanent(&status) => {
+                Ending::Broken(status) if is_permanent(&status, self.lease.is_some()) => {
                     let (address, reason) = (self.settings.connect.to_string(), status.message().to_owned());
                     return Err(WorkerError::Refused { address, reason });
                 }
@@ -198,7 +198,9 @@ impl Worker {
             self.attempts.spool(true);
             self.reports.clear();
             self.starts.clear();
-            if began.elapsed() > BACK_OFF.1 {
+            // One that stood for longer than the last wait is no sign of a coordinator that is flooded.
+            let was_welcome = self.lease.is_some_and(|lease| lease.from >= began);
+            if began.elapsed() > if was_welcome { wait } else { BACK_OFF.1 } {
                 wait = BACK_OFF.0;
             }
             let jittered = wait.mul_f64(rand::rng().random_range(0.0..1.0));
@@ -212,16 +214,17 @@ impl Worker {
 
     async fn session(&mut self) -> Ending {
         let route = self.settings.connect.clone();
-        let connected = self.attend(tokio::time::timeout(HELLO_TIMEOUT, connect(&route))).await;
-        let client = match connected {
-            Some(Ok(Ok(client))) => client,
+        let connected = self.attend(tokio::time::timeout(HELLO_TIMEOUT, route.connect())).await;
+        let link = match connected {
+            Some(Ok(Ok(link))) => link,
             Some(Ok(Err(status))) => return Ending::Broken(status),
             Some(Err(_)) => return Ending::Broken(Status::unavailable("the coordinator does not answer")),
             None => return self.stop_alone().await,
         };
         let (hello, sent) = (self.hello(), Instant::now());
         let claimed = self.attempts.results();
-        let greeted = self.attend(tokio::time::timeout(HELLO_TIMEOUT, greet(client, hello))).await;
+        let greeting = greet(link, route.connect_for_transfers(), hello);
+        let greeted = self.attend(tokio::time::timeout(HELLO_TIMEOUT, greeting)).await;
         let (mut line, welcome) = match greeted {
             Some(Ok(Ok(greeted))) => greeted,
             Some(Ok(Err(status))) => return Ending::Broken(status),
@@ -233,7 +236,8 @@ impl Worker {
         match self.converse(&mut line, &welcome, &claimed).await {
             Ok(Parting::Stopped) => Ending::Stopped,
             Ok(Parting::Stuck) => Ending::Stuck,
-            Err(status) => Ending::Broken(status),
+            // It was welcome: what the coordinator could not read was damaged on its way.
+            Err(status) => Ending::Broken(Status::unavailable(status.message())),
         }
     }
 
@@ -302,34 +306,31 @@ async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {
     }
 }
 
-async fn connect(route: &Route) -> Result<Client, Status> {
-    let client = Client::new(route.connect().await?)
+fn client(link: Link) -> Client {
+    Client::new(link)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    Ok(client)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// Says hello and waits for the answer.
-async fn greet(mut client: Client, hello: v1::Hello) -> Result<(Line, v1::Welcome), Status> {
+async fn greet(link: Link, transfers: Link, hello: v1::Hello) -> Result<(Line, v1::Welcome), Status> {
     let (out, messages) = mpsc::channel(MESSAGES_WAITING_MAX);
     let first = v1::FromWorker { message: Some(From::Hello(hello)) };
     // The channel is empty, so there is room.
     let _ = out.try_send(first);
-    let mut inbound = client.work(ReceiverStream::new(messages)).await?.into_inner();
+    let mut inbound = client(link).work(ReceiverStream::new(messages)).await?.into_inner();
     match inbound.message().await?.and_then(|message| message.message) {
-        Some(To::Welcome(welcome)) => Ok((Line { client, out, inbound }, welcome)),
+        Some(To::Welcome(welcome)) => Ok((Line { transfers: client(transfers), out, inbound }, welcome)),
         _ => Err(Status::unavailable("the coordinator did not say welcome")),
     }
 }
 
-/// Returns whether trying again would be answered the same.
-fn is_permanent(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::FailedPrecondition
-            | Code::InvalidArgument
-            | Code::Unauthenticated
-            | Code::PermissionDenied
-            | Code::Unimplemented
-    )
+/// Returns whether trying again would be answered the same. Nobody who `was_welcome` says what cannot be read: it was damaged
+/// on its way.
+fn is_permanent(status: &Status, was_welcome: bool) -> bool {
+    match status.code() {
+        Code::FailedPrecondition | Code::Unauthenticated | Code::PermissionDenied => true,
+        Code::InvalidArgument | Code::Unimplemented => !was_welcome,
+        _ => false,
+    }
 }

@@ -192,12 +192,8 @@ fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, M
             return Ok(Some(ToDriver::Previews { worker, reports }));
         }
         Some(From::Finished(finished)) => {
-            let outcome = finished.outcome.as_ref().ok_or(Malformed("a result without its outcome"))?;
-            Input::Finished {
-                worker,
-                fence: convert::fence(finished.fence.as_ref())?,
-                outcome: Arc::new(convert::outcome(outcome)?),
-            }
+            let (fence, outcome) = convert::finished(&finished)?;
+            Input::Finished { worker, fence, outcome: Arc::new(outcome) }
         }
         Some(From::Failed(failed)) => Input::Failed {
             worker,

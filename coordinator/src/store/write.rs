@@ -25,8 +25,15 @@ pub(super) fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Res
     for record in &batch.records {
         write_record(&transaction, record, batch.at_ms)?;
     }
+    end_within_commit();
     transaction.commit()?;
     Ok(current)
+}
+
+/// Where a test may end the process, in a debug build with failpoints: all of a batch is written, and none of it is there.
+fn end_within_commit() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("within_commit", |_| std::process::abort());
 }
 
 fn write_event(transaction: &Transaction<'_>, event: &Event, at_ms: i64) -> rusqlite::Result<()> {

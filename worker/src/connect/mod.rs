@@ -30,6 +30,8 @@ use tower_service::Service;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a silent connection is asked whether it lives, and how long the answer may take.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+/// The same where large things are on their way: the answer comes behind them.
+const KEEPALIVE_BEHIND_TRANSFERS: Duration = Duration::from_secs(30);
 
 /// What requests go through.
 pub type Link = InterceptedService<Channel, Bearer>;
@@ -116,12 +118,24 @@ impl Route {
 
     /// Connects. A status of code `FailedPrecondition` says that another try would end alike.
     pub async fn connect(&self) -> Result<Link, Status> {
-        let endpoint = Endpoint::from(self.uri.clone())
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE);
+        let endpoint = self.endpoint(KEEPALIVE);
         let channel = endpoint.connect_with_connector(Connector(self.clone())).await;
         let channel = channel.map_err(|error| self.status(&error))?;
         Ok(InterceptedService::new(channel, self.bearer.clone()))
+    }
+
+    /// Returns a connection for what is large, made when it is first needed: what is small and urgent goes beside it and does
+    /// not wait behind it on a slow line.
+    pub fn connect_for_transfers(&self) -> Link {
+        let endpoint = self.endpoint(KEEPALIVE_BEHIND_TRANSFERS);
+        let channel = endpoint.connect_with_connector_lazy(Connector(self.clone()));
+        InterceptedService::new(channel, self.bearer.clone())
+    }
+
+    fn endpoint(&self, keepalive_patience: Duration) -> Endpoint {
+        Endpoint::from(self.uri.clone())
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(keepalive_patience)
     }
 
     fn status(&self, error: &tonic::transport::Error) -> Status {

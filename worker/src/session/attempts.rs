@@ -164,8 +164,11 @@ impl Attempts {
 
     /// Iterates over what is to be sent now: for the first time, or again.
     pub(super) fn due(&mut self) -> impl Iterator<Item = From> {
-        let is_due = |waiting: &&mut Waiting| waiting.sent.is_none_or(|sent| sent.elapsed() >= REPEAT_AFTER);
-        self.waiting.values_mut().filter(is_due).map(|waiting| {
+        let is_due = |waiting: &Waiting| waiting.sent.is_none_or(|sent| sent.elapsed() >= REPEAT_AFTER);
+        self.waiting.iter_mut().filter(move |(_, waiting)| is_due(waiting)).map(|(fence, waiting)| {
+            if waiting.sent.is_some() {
+                tracing::debug!(trial = %fence.trial, "nobody has acknowledged it: it is sent again");
+            }
             waiting.sent = Some(Instant::now());
             waiting.message.clone()
         })
@@ -272,7 +275,7 @@ mod tests {
     }
 
     fn finished(n: u8) -> (Fence, From) {
-        (fence(n), From::Finished(v1::Finished { fence: Some(fence(n).into()), outcome: None }))
+        (fence(n), From::Finished(v1::Finished { fence: Some(fence(n).into()), ..v1::Finished::default() }))
     }
 
     #[test]

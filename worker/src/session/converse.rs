@@ -28,7 +28,8 @@ const HANG_UP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The two directions of a session that stands.
 pub(super) struct Line {
-    pub(super) client: Client,
+    /// For data and checkpoints, on a connection of its own.
+    pub(super) transfers: Client,
     pub(super) out: mpsc::Sender<v1::FromWorker>,
     pub(super) inbound: Streaming<v1::ToWorker>,
 }
@@ -168,7 +169,13 @@ impl Worker {
     async fn take(&mut self, line: &Line, message: To) -> Result<(), Status> {
         match message {
             To::Lease(lease) => self.enqueue(&lease)?,
-            To::Acknowledged(acknowledged) => self.forget(fence(acknowledged.fence.as_ref())?),
+            To::Acknowledged(acknowledged) => {
+                let fence = fence(acknowledged.fence.as_ref())?;
+                end_before_forgetting();
+                if self.forget(fence) {
+                    tracing::debug!(trial = %fence.trial, attempt = fence.attempt.0, "acknowledged");
+                }
+            }
             To::Revoked(revoked) => {
                 self.attempts.revoke(fence(revoked.fence.as_ref())?, &revoked.reason);
             }
@@ -197,8 +204,9 @@ impl Worker {
                 self.attempts.enqueue(Leased { fence, spec, checkpoint });
             }
             _ => {
+                // Damaged on its way, or of another age: another try tells.
                 let detail = "the trial does not read, or is not the one that its id names".to_owned();
-                self.keep_failure(fence, Failure { kind: FailureKind::Internal, detail });
+                self.keep_failure(fence, Failure { kind: FailureKind::Io, detail });
             }
         }
         Ok(())
@@ -212,7 +220,7 @@ impl Worker {
         while let Some((leased, watch)) = self.attempts.begin_next() {
             let fence = Some(leased.fence.into());
             line.say(From::Started(v1::Started { fence, epoch: 0, step: 0 })).await?;
-            self.launch(line.client.clone(), leased, watch);
+            self.launch(line.transfers.clone(), leased, watch);
         }
         Ok(())
     }
@@ -220,7 +228,7 @@ impl Worker {
     /// Sends the newest checkpoint of each attempt that has left one since the last was sent.
     fn send_checkpoints(&mut self, line: &Line) {
         for (fence, checkpoint) in self.attempts.take_unsent(|fence| !self.uploads.is_under_way(fence)) {
-            self.uploads.begin(line.client.clone(), fence, checkpoint);
+            self.uploads.begin(line.transfers.clone(), fence, checkpoint);
         }
     }
 
@@ -267,8 +275,9 @@ impl Worker {
                     .push(v1::EpochReport { fence: Some(fence.into()), metrics: Some((&metrics).into()) });
             }
             SlotEvent::Finished { fence, outcome } => {
+                end_before_delivery();
                 self.attempts.leave_slot(fence);
-                let finished = v1::Finished { fence: Some(fence.into()), outcome: Some((&outcome).into()) };
+                let finished = v1::Finished::from((fence, &outcome));
                 self.attempts.keep(fence, From::Finished(finished), Some(outcome.digest()));
             }
             SlotEvent::Failed { fence, failure } => {
@@ -283,11 +292,14 @@ impl Worker {
         None
     }
 
-    /// What was said of this attempt is on disk: a result needs no checkpoint any more, and what failed starts over.
-    fn forget(&mut self, fence: Fence) {
-        if self.attempts.forget(fence) {
+    /// What was said of this attempt is on disk: a result needs no checkpoint any more, and what failed starts over. Returns
+    /// whether anything was said of it.
+    fn forget(&mut self, fence: Fence) -> bool {
+        let was_waiting = self.attempts.forget(fence);
+        if was_waiting {
             self.checkpoints.remove(fence.trial);
         }
+        was_waiting
     }
 
     fn keep_failure(&mut self, fence: Fence, failure: Failure) {
@@ -372,7 +384,7 @@ impl Worker {
         let Stopped { fence, checkpoint } = stopped?;
         let Some(checkpoint) = checkpoint else { return Some(fence) };
         leaving.insert(fence, checkpoint.progress);
-        self.uploads.begin(line.client.clone(), fence, checkpoint);
+        self.uploads.begin(line.transfers.clone(), fence, checkpoint);
         None
     }
 
@@ -383,6 +395,18 @@ impl Worker {
         let deadline = tokio::time::Instant::now() + HANG_UP_PATIENCE;
         while let Ok(Ok(Some(_))) = tokio::time::timeout_at(deadline, line.inbound.message()).await {}
     }
+}
+
+/// Where a test may end the process, in a debug build with failpoints: a result is there, and nobody knows.
+fn end_before_delivery() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("before_delivery", |_| std::process::abort());
+}
+
+/// The same: a result is recorded, and its worker does not know yet.
+fn end_before_forgetting() {
+    #[cfg(debug_assertions)]
+    fail::fail_point!("before_forgetting", |_| std::process::abort());
 }
 
 fn released(fences: Vec<Fence>, is_leaving: bool) -> From {
