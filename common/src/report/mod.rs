@@ -94,7 +94,8 @@ fn leaf_heading(table: &Table, leaf: Leaf) -> String {
     match leaf.part {
         Part::Value => quantity,
         Part::Difference => format!("Δ {quantity}"),
-        Part::Won => format!("P(better) {quantity}"),
+        // It stands beside the difference, which names the quantity.
+        Part::Won => "P(better)".to_owned(),
     }
 }
 

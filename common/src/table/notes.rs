@@ -105,7 +105,8 @@ fn how_differences_are_made(table: &Table, missing: Missing) -> Vec<String> {
     let named = table.baseline.iter().map(|(setting, value)| format!("{setting}={value}"));
     let named = named.collect::<Vec<_>>().join(" ");
     let mut notes = vec![format!(
-        "Δ: the mean of the differences to the cell with {named} and otherwise the same choices, replicate by replicate, as they          share their seeds, ± half-width of its 95 % Student-t interval; not corrected for the number of comparisons"
+        "Δ: the mean of the differences to the cell with {named} and otherwise the same choices, replicate by replicate, \
+         as they share their seeds, ± half-width of its 95 % Student-t interval; not corrected for the number of comparisons"
     )];
     let is_judged = |m: &Measurement| matches!(m.against, Against::Pairs(of) if of.won.is_some());
     if table.measurements().any(|(_, measurement)| is_judged(measurement)) {
