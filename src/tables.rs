@@ -11,6 +11,7 @@ use gridsweep_common::table::{self, CellResults, Effects, Replicate, Table, Tabl
 use gridsweep_coordinator::core::TrialEnd;
 use gridsweep_coordinator::store::{Detail, Reader};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A study with more cells than this is shown by those that have results; its tables say how many there are.
 const CELLS_LISTED_MAX: u64 = 20_000;
@@ -121,7 +122,7 @@ impl Shown {
 /// Returns what a table makes of how a trial ended.
 pub(crate) fn replicate(end: TrialEnd, summary: Option<OutcomeSummary>) -> Replicate {
     match (end, summary) {
-        (TrialEnd::Succeeded | TrialEnd::Diverged, Some(summary)) => Replicate::Finished(Box::new(summary)),
+        (TrialEnd::Succeeded | TrialEnd::Diverged, Some(summary)) => Replicate::Finished(Arc::new(summary)),
         _ => Replicate::Missing,
     }
 }
