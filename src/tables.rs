@@ -69,6 +69,15 @@ impl<'a> Tables<'a> {
         with_results.into_values().filter_map(|choices| self.cell(choices)).collect()
     }
 
+    /// Returns the cells of all studies of which any trial has ended, each once, in the order of the grid.
+    pub(crate) fn cells_with_results(&self) -> Vec<CellResults> {
+        let grid = self.open.sweep.grid();
+        let mut cells: Vec<u64> =
+            self.replicates.keys().map(|index| index / u64::from(grid.replicates())).collect();
+        cells.dedup();
+        cells.into_iter().filter_map(|cell| self.cell(grid.cell(cell)?)).collect()
+    }
+
     fn cell(&self, choices: Choices) -> Option<CellResults> {
         let grid = self.open.sweep.grid();
         // The replicates of a cell follow one another.
