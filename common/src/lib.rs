@@ -17,6 +17,7 @@
 pub mod catalogue;
 pub mod choice;
 pub mod data;
+pub mod frame;
 pub mod frozen;
 pub mod id;
 pub mod metric;

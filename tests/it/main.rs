@@ -14,3 +14,6 @@ mod recovery;
 mod resume;
 mod support;
 mod through_faults;
+#[path = "../synthetic/store.rs"]
+mod synthetic;
+mod tables;
