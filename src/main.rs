@@ -18,6 +18,8 @@ mod route;
 mod settings;
 mod spark;
 mod sweep_file;
+mod tables;
+mod tally;
 mod trials;
 mod view;
 mod work;

@@ -13,3 +13,6 @@ mod kernels;
 mod recovery;
 mod resume;
 mod support;
+#[path = "../synthetic/store.rs"]
+mod synthetic;
+mod tables;

@@ -1,5 +1,6 @@
 //! A sweep file: from text to a checked [`Sweep`], or to problems that name their place and their remedy.
 
+mod ask;
 mod assign;
 mod axis;
 mod condition;
@@ -14,6 +15,7 @@ mod study;
 pub(crate) mod suggest;
 
 pub use crate::data::{Pick, Validation};
+pub use ask::{AskedWrongly, TableRequest};
 pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
