@@ -7,6 +7,9 @@ mod ask;
 mod cells;
 mod confusion;
 mod heat;
+mod lines;
+mod plot;
+mod series;
 mod sheet;
 
 pub use ask::{Along, Asked, EPOCH_METRICS, EpochMetric, Fault, FigureSpec, Pick, SHAPES, Shape, Shown};
@@ -48,7 +51,7 @@ pub enum Need {
 }
 
 /// Every kind, in the order of the help text.
-pub const ALL: &[&dyn Figure] = &[&confusion::Confusion];
+pub const ALL: &[&dyn Figure] = &[&confusion::Confusion, &lines::Lines];
 
 /// Returns the kind of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Figure> {

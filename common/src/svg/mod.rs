@@ -154,6 +154,14 @@ impl Svg {
         self.shape(&target, hover);
     }
 
+    /// Draws a cross from corner to corner of a rectangle.
+    pub fn cross(&mut self, area: Area, stroke: Stroke, hover: &str) {
+        let Area { x, y, .. } = area;
+        let (falling, rising) =
+            (path(&[(x, y), (area.right(), area.bottom())]), path(&[(x, area.bottom()), (area.right(), y)]));
+        self.shape(&format!("path d=\"{falling}{rising}\" {}", stroke.attributes(Some(Paint::None))), hover);
+    }
+
     /// Writes a line of text with its baseline at `at`.
     pub fn text(&mut self, at: (f64, f64), anchor: Anchor, size: f64, paint: Paint, text: &str) {
         self.place_text(at, anchor, size, paint, text, 0.0);
