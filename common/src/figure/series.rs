@@ -3,7 +3,7 @@
 use super::cells::{Names, lacking, measure, spoken};
 use super::plot::Place;
 use super::{Along, FigureError, FigureSpec, Shape, Subject};
-use crate::choice::Value;
+use crate::choice::{Number, Value};
 use crate::metric::Metric;
 use crate::stats::{CONFIDENCE, Summary, TQuantiles};
 use crate::table::text::number;
@@ -65,6 +65,37 @@ impl<'a> Series<'a> {
         });
         let points = points.collect();
         Ok(Series { points, lines, panels, names: x.names, x_title: x.title })
+    }
+
+    /// Gives every level of x a name, numbers too, in rising order.
+    pub(super) fn name_all(&mut self) {
+        if self.names.is_some() {
+            return self.name_the_rest();
+        }
+        let number = |place: Option<Place>| match place {
+            Some(Place::Number(value)) => Some(value),
+            Some(Place::Name(_)) | None => None,
+        };
+        let mut levels: Vec<f64> = self.points.iter().filter_map(|point| number(point.x)).collect();
+        levels.sort_by(f64::total_cmp);
+        levels.dedup();
+        for point in &mut self.points {
+            let level = number(point.x).and_then(|value| levels.iter().position(|level| *level == value));
+            point.x = level.map(Place::Name);
+        }
+        let written = |level: &f64| Number::new(*level).map_or_else(String::new, |number| number.to_string());
+        self.names = Some(levels.iter().map(written).collect());
+        self.name_the_rest();
+    }
+
+    /// Cells without the setting stand in a place of their own.
+    fn name_the_rest(&mut self) {
+        let names = self.names.get_or_insert_default();
+        if self.points.iter().any(|point| point.x.is_none()) {
+            names.push("–".to_owned());
+            let last = Some(Place::Name(names.len() - 1));
+            self.points.iter_mut().filter(|point| point.x.is_none()).for_each(|point| point.x = last);
+        }
     }
 
     /// Names the points that lack replicates, and why: a sentence for each state of which there is one.

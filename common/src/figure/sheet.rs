@@ -93,8 +93,8 @@ pub(super) fn size_for(columns: usize) -> (f64, f64) {
 pub(super) enum Swatch {
     /// A line with its mark.
     Line(Look, bool),
-    /// A filled square.
-    Square(Paint),
+    /// A mark alone.
+    Mark(Look),
     /// A ramp of colours between two words.
     Ramp(Vec<Paint>, String, String),
 }
@@ -114,7 +114,7 @@ impl Entry {
     fn width(&self, most: f64) -> f64 {
         let lead = match &self.swatch {
             Swatch::Line(..) => SWATCH,
-            Swatch::Square(_) => 16.0,
+            Swatch::Mark(_) => 16.0,
             Swatch::Ramp(_, from, to) => RAMP + text::width(from, SMALL) + text::width(to, SMALL) + 18.0,
         };
         (lead + text::width(&self.words, LABEL)).min(most)
@@ -130,8 +130,8 @@ impl Entry {
                 }
                 SWATCH
             }
-            Swatch::Square(paint) => {
-                svg.fill(Area { x, y: middle - 5.0, width: 10.0, height: 10.0 }, *paint, "");
+            Swatch::Mark(look) => {
+                look.mark(svg, (x + 5.0, middle), false, "");
                 16.0
             }
             Swatch::Ramp(colours, from, to) => {

@@ -154,6 +154,12 @@ impl Svg {
         self.shape(&target, hover);
     }
 
+    /// Shows `hover` where a pointer comes near a point, and draws nothing.
+    pub fn target(&mut self, centre: (f64, f64), radius: f64, hover: &str) {
+        let [x, y, radius] = [centre.0, centre.1, radius].map(coordinate);
+        self.shape(&format!("circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill-opacity=\"0\""), hover);
+    }
+
     /// Draws a cross from corner to corner of a rectangle.
     pub fn cross(&mut self, area: Area, stroke: Stroke, hover: &str) {
         let Area { x, y, .. } = area;
