@@ -8,6 +8,7 @@ mod data;
 mod disk_full;
 mod doors;
 mod end_to_end;
+mod figures;
 mod flood;
 mod kernels;
 mod recovery;

@@ -188,13 +188,14 @@ impl Check<'_> {
         let names: Vec<&str> = ALL.iter().map(|kind| kind.name()).collect();
         let Some(kind) = by_name(&self.asked.kind) else {
             let name = &self.asked.kind;
-            let (message, value) = match name.is_empty() {
-                true => ("the figure has no `kind`".to_owned(), None),
-                false => (format!("unknown kind of figure `{}`", shortened(name)), Some(0)),
-            };
+            if name.is_empty() {
+                let help = format!("write {}", any_of(&names));
+                self.fault("kind", None, "the figure has no `kind`".to_owned(), help);
+                return None;
+            }
             let help = did_you_mean(name, names.iter().copied());
-            let help = help.unwrap_or_else(|| format!("write {}", any_of(&names)));
-            self.fault("kind", value, message, help);
+            let help = help.unwrap_or_else(|| format!("there are {}", list_of(&names)));
+            self.fault("kind", Some(0), format!("unknown kind of figure `{}`", shortened(name)), help);
             return None;
         };
         self.known_keys(kind.name(), kind.keys());
@@ -226,7 +227,8 @@ impl Check<'_> {
         let known: Vec<&str> = COMMON_KEYS.iter().copied().chain(keys.iter().map(|(key, _)| *key)).collect();
         for (key, _) in &self.asked.keys {
             if !known.contains(&key.as_str()) {
-                let help = did_you_mean(key, known.iter().copied());
+                let is_of_another = ALL.iter().flat_map(|other| other.keys()).any(|(other, _)| other == key);
+                let help = if is_of_another { None } else { did_you_mean(key, known.iter().copied()) };
                 let help = help.unwrap_or_else(|| format!("it has {}", list_of(&known)));
                 self.fault(
                     key,

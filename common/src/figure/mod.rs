@@ -16,6 +16,8 @@ mod network;
 mod plot;
 mod series;
 mod sheet;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use ask::{Along, Asked, EPOCH_METRICS, EpochMetric, Fault, FigureSpec, Pick, SHAPES, Shape, Shown};

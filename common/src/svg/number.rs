@@ -16,6 +16,9 @@ pub fn coordinate(value: f64) -> String {
 /// Writes a value for people: four significant digits, whole numbers whole.
 pub fn written(value: f64) -> String {
     let magnitude = value.abs();
+    if !value.is_finite() {
+        return "not finite".to_owned();
+    }
     if value.fract() == 0.0 && magnitude < 1e6 {
         return format!("{value:.0}");
     }
@@ -77,8 +80,14 @@ mod tests {
 
     #[test]
     fn values_have_four_digits() {
-        let cases =
-            [(0.98123, "0.9812"), (29.0, "29"), (1234.56, "1235"), (0.00001234, "1.234e-5"), (0.1, "0.1")];
+        let cases = [
+            (0.98123, "0.9812"),
+            (29.0, "29"),
+            (1234.56, "1235"),
+            (0.00001234, "1.234e-5"),
+            (0.1, "0.1"),
+            (f64::NAN, "not finite"),
+        ];
         for (value, text) in cases {
             assert_eq!(written(value), text);
         }
