@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod completions;
 mod export;
+mod figure;
 mod plan;
 mod retry;
 mod run;
@@ -42,6 +43,7 @@ pub(crate) fn run(args: Args) -> Result<Ending, CommandError> {
         Command::Verify(args) => verify::verify(&args, &global, &environment),
         Command::Completions(args) => completions::completions(&args),
         Command::Table(args) => table::table(&args, &global, &environment),
+        Command::Figure(args) => figure::figure(&args, &global, &environment),
         Command::Export(args) => export::export(&args, &global, &environment),
         Command::Catalog(args) => catalog::catalog(&args),
     }

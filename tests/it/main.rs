@@ -8,12 +8,13 @@ mod data;
 mod disk_full;
 mod doors;
 mod end_to_end;
+mod figures;
 mod flood;
 mod kernels;
 mod recovery;
 mod resume;
 mod support;
-mod through_faults;
 #[path = "../synthetic/store.rs"]
 mod synthetic;
 mod tables;
+mod through_faults;

@@ -28,14 +28,14 @@ fn fate(_: u64, spec: &TrialSpec) -> Fate {
 }
 
 /// Returns a place with a state folder that has the sweep.
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let place = Place::new();
     synthetic::write(&place.path("state"), SWEEP, 40, fate);
     place
 }
 
 /// Compares a text with a golden file, or writes the file where that is asked for.
-fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name].iter().collect();
     if std::env::var_os("GRIDSWEEP_GOLDEN").is_some_and(|what| what == "write") {
         std::fs::write(&path, text).unwrap();

@@ -11,6 +11,7 @@ const MNIST: &str = "dataset    = \"mnist\"";
 const WHEN: &str = "coefficient  = { regularizer = [\"l1\", \"l2\"] }";
 const RATES: &str = "dropout_rate = [0.2, 0.5]";
 const WHERE: &str = "where  = { activation = [\"tanh\"], hidden = [[512]] }";
+const FIGURE_X: &str = "x = \"coefficient\"";
 const CELLS: &str = "cells   = [\"epochs\", \"test_accuracy\", \"sparsity_mean\"]";
 const SET: &str = "set  = { regularizer = \"l1\", coefficient = 0.0001 }";
 const ACTIVATIONS: &str = "activation = [\"relu\", \"tanh\"]";
@@ -119,6 +120,11 @@ const MISTAKES: &[Mistake] = &[
     ("a misspelt metric", CELLS, "cells = [\"test_acuracy\"]"),
     ("a table without cells", CELLS, ""),
     ("a figure of no kind", "kind = \"lines\"", "kind = \"pie\""),
+    ("a figure over an axis that is misspelt", FIGURE_X, "x = \"coeficient\""),
+    ("a figure on a scale that there is not", FIGURE_X, "x = \"depth\"\nx_scale = \"lin\""),
+    ("a figure with a key of another kind", FIGURE_X, "x = \"coefficient\"\nreplicate = 0"),
+    ("a figure of cells that do not vary so", FIGURE_X, "x = \"coefficient\"\nwhere = { epochs = [200] }"),
+    ("a figure without its x", FIGURE_X, ""),
     ("an unknown key of a study", SET, "sets = { regularizer = \"l1\" }"),
     ("a baseline that no cell has", ROWS, "rows = [\"shape\"]\nbaseline = { activation = \"sigmoid\" }"),
     ("a baseline of what does not vary", ROWS, "rows = [\"shape\"]\nbaseline = { epochs = 200 }"),

@@ -12,7 +12,7 @@ mod presentation;
 mod problem;
 mod sections;
 mod study;
-mod suggest;
+pub(crate) mod suggest;
 
 pub use crate::data::{Pick, Validation};
 pub use ask::{AskedWrongly, TableRequest};
@@ -20,10 +20,12 @@ pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
 use crate::data::{DataFormat, Standardize};
+use crate::figure::FigureSpec;
 use crate::search::Grid;
 use crate::search::settings::Settings;
 use crate::table::{Heading, TableSpec};
 use document::{Problems, Table};
+pub(crate) use document::{any_of, list_of, shortened};
 use std::sync::Arc;
 use toml::de::DeTable;
 
@@ -96,23 +98,6 @@ pub struct Study {
     /// The figures it asks for.
     pub figures: Vec<FigureSpec>,
 }
-
-/// What `[[study.figure]]` asks for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FigureSpec {
-    /// One of [`FIGURE_KINDS`].
-    pub kind: String,
-    /// What runs along the horizontal axis.
-    pub x: Option<String>,
-    /// What is drawn over it.
-    pub y: Vec<String>,
-    /// What people read above it.
-    pub title: Option<String>,
-}
-
-/// The kinds of figures that a file may ask for.
-pub const FIGURE_KINDS: [&str; 8] =
-    ["curves", "confusion", "weights", "lines", "bars", "heatmap", "network", "effects"];
 
 impl Sweep {
     /// Returns the lazy grid of all studies; its studies are in the order of [`Sweep::studies`].
