@@ -29,3 +29,4 @@ pub mod spec;
 pub mod stats;
 pub mod table;
 pub mod trial;
+pub mod weights;

@@ -7,7 +7,9 @@ use crate::doors::{
     KEEPALIVE, Limits, TlsError, accept,
 };
 use crate::driver::{Driver, Handle};
-use crate::grpc::{Checkpoints, OpenReader, Readers, ReadsService, Shared, SweepsService, WorkersService};
+use crate::grpc::{
+    Checkpoints, OpenReader, Readers, ReadsService, Shared, SweepsService, WeightsStore, WorkersService,
+};
 use crate::observe::{self, MeasuredStore, Meter, Observed};
 use crate::store::{Store, StoreError};
 use gridsweep_proto::MESSAGE_BYTES_MAX;
@@ -134,6 +136,8 @@ impl Coordinator {
         doors.check()?;
         let blobs = BlobStore::open(&storage.blobs)?;
         let checkpoints = BlobStore::open(&storage.blobs.join("checkpoints"))?;
+        let weights = BlobStore::open(&storage.blobs.join("weights"))?;
+        weights.clear_partial()?;
         let kept = checkpoints.clone();
         let (listener, address) = listen(doors.listen).await?;
         let metrics = match doors.metrics {
@@ -151,6 +155,7 @@ impl Coordinator {
             handle: handle.clone(),
             blobs,
             checkpoints: Checkpoints::new(checkpoints),
+            weights: WeightsStore::new(weights),
             readers: Readers::new(storage.open_reader),
             numerics,
             lease_ms: ms(timing.lease),

@@ -2,7 +2,8 @@
 
 use crate::checkpoint::{CheckpointFiles, Framed};
 use crate::hardware::memory_bytes;
-use gridsweep_common::id::Fence;
+use crate::weights::WeightsFiles;
+use gridsweep_common::id::{Fence, TrialId};
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
 use gridsweep_engine::{Checkpoint, Dataset, Interrupted, Kernel, Observer, Recipe, Training};
@@ -29,6 +30,8 @@ pub(crate) enum SlotEvent {
     Stopped { fence: Fence },
     /// A checkpoint was sent to the coordinator, or could not be.
     Uploaded { fence: Fence, progress: (u32, u32) },
+    /// Weights were offered to the coordinator; what is not settled is to be offered again.
+    WeightsOffered { trial: TrialId, tries: u32, is_settled: bool },
 }
 
 /// One attempt to run.
@@ -38,6 +41,8 @@ pub(crate) struct Job {
     pub(crate) data: Arc<Dataset>,
     /// The state that an earlier attempt had come to elsewhere, where that is farther than what is here.
     pub(crate) state: Option<Vec<u8>>,
+    /// How many bytes of weights the trial may leave.
+    pub(crate) weights_bytes_max: u64,
     /// How others see the attempt, and stop it.
     pub(crate) watch: Arc<SlotWatch>,
 }
@@ -85,6 +90,7 @@ pub(crate) struct Pool {
     threads: rayon::ThreadPool,
     kernel: Kernel,
     checkpoints: Checkpointing,
+    weights: WeightsFiles,
     events: mpsc::Sender<SlotEvent>,
 }
 
@@ -103,21 +109,23 @@ impl Pool {
         slots: usize,
         kernel: Kernel,
         checkpoints: Checkpointing,
+        weights: WeightsFiles,
         events: mpsc::Sender<SlotEvent>,
     ) -> Result<Pool, rayon::ThreadPoolBuildError> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(slots)
             .thread_name(|n| format!("slot-{n}"))
             .build()?;
-        Ok(Pool { threads, kernel, checkpoints, events })
+        Ok(Pool { threads, kernel, checkpoints, weights, events })
     }
 
     /// Runs an attempt as soon as a slot is free. A panic ends the attempt and nothing else.
     pub(crate) fn start(&self, job: Job) {
         let (kernel, checkpoints, events) = (self.kernel, self.checkpoints.clone(), self.events.clone());
+        let weights = self.weights.clone();
         self.threads.spawn(move || {
             let fence = job.fence;
-            let event = catch_unwind(AssertUnwindSafe(|| run(&job, kernel, &checkpoints, &events)))
+            let event = catch_unwind(AssertUnwindSafe(|| run(&job, kernel, &checkpoints, &weights, &events)))
                 .unwrap_or_else(|panic| {
                     let failure = Failure { kind: FailureKind::Panic, detail: panic_message(panic.as_ref()) };
                     SlotEvent::Failed { fence, failure }
@@ -132,6 +140,7 @@ fn run(
     job: &Job,
     kernel: Kernel,
     checkpoints: &Checkpointing,
+    weights: &WeightsFiles,
     events: &mpsc::Sender<SlotEvent>,
 ) -> SlotEvent {
     let fence = job.fence;
@@ -147,7 +156,10 @@ fn run(
     }
     let fresh = || Training::new(&recipe, &job.data, job.spec.validation, job.spec.seed, kernel);
     let training = resumed(job, fresh, checkpoints, events);
-    let mut reporter = Reporter { fence, watch: &job.watch, checkpoints, last: Instant::now(), events };
+    let bytes = recipe.parameters(job.data.inputs_per_sample(), job.data.classes()).saturating_mul(4);
+    let weights = (bytes <= job.weights_bytes_max).then_some(weights);
+    let last = Instant::now();
+    let mut reporter = Reporter { fence, watch: &job.watch, checkpoints, weights, last, events };
     match training.run(&mut reporter) {
         Ok(outcome) => SlotEvent::Finished { fence, outcome },
         Err(Interrupted) => SlotEvent::Stopped { fence },
@@ -202,6 +214,8 @@ struct Reporter<'a> {
     fence: Fence,
     watch: &'a SlotWatch,
     checkpoints: &'a Checkpointing,
+    /// Where the weights go, if they are wanted.
+    weights: Option<&'a WeightsFiles>,
     /// When the last checkpoint was left, or the attempt began.
     last: Instant,
     events: &'a mpsc::Sender<SlotEvent>,
@@ -233,6 +247,16 @@ impl Observer for Reporter<'_> {
             self.watch.leave(Arc::new(framed));
         }
         self.last = Instant::now();
+    }
+
+    fn wants_weights(&self) -> bool {
+        self.weights.is_some()
+    }
+
+    fn weights(&mut self, tensors: Vec<u8>) {
+        if let Some(weights) = self.weights {
+            weights.write(self.fence.trial, &tensors);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A sweep file: from text to a checked [`Sweep`], or to problems that name their place and their remedy.
 
+mod artifacts;
 mod assign;
 mod axis;
 mod condition;
@@ -14,6 +15,7 @@ mod study;
 mod suggest;
 
 pub use crate::data::{Pick, Validation};
+pub use artifacts::{Artifacts, WeightsOf};
 pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
@@ -39,6 +41,8 @@ pub struct Sweep {
     pub data: Data,
     /// The seeds of every cell.
     pub replicates: Replicates,
+    /// Which trials leave their weights.
+    pub artifacts: Artifacts,
     /// The studies, in the file's order; at least one.
     pub studies: Vec<Study>,
     grid: Grid,
