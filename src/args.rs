@@ -290,6 +290,22 @@ pub(crate) struct TableArgs {
     pub(crate) sweep: String,
     /// A study of the sweep [default: all]
     pub(crate) study: Option<String>,
+    /// Axes whose values stand in the rows; those that neither these nor --columns name are added [default: as in the file]
+    #[arg(long, value_name = "AXES", value_delimiter = ',')]
+    pub(crate) rows: Vec<String>,
+    /// Axes over whose values the columns are spread
+    #[arg(long, value_name = "AXES", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Metrics in the cells; `sparsity` is a column for each weight matrix. `gridsweep catalog` lists them
+    #[arg(long, value_name = "METRICS", value_delimiter = ',')]
+    pub(crate) cells: Vec<String>,
+    /// Compare every cell, replicate by replicate, with the one that has this and else the same choices, as
+    /// `regularizer=none`; may be given again for another setting
+    #[arg(long, value_name = "SETTING=VALUE")]
+    pub(crate) baseline: Vec<String>,
+    /// Tell what share of the variance each axis has, and their interactions
+    #[arg(long)]
+    pub(crate) effects: bool,
     /// How to print it
     #[arg(long, default_value = "table", value_parser = clap::builder::PossibleValuesParser::new(table_formats()))]
     pub(crate) format: String,
@@ -311,6 +327,9 @@ pub(crate) struct ExportArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
     pub(crate) format: ExportFormat,
+    /// Where files go, with --what weights
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }
@@ -323,6 +342,8 @@ pub(crate) enum What {
     Epochs,
     /// One object an attempt, with times, workers and reasons
     Attempts,
+    /// One safetensors file a trial that left its weights, in the folder --out
+    Weights,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]

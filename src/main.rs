@@ -1,6 +1,7 @@
 //! The `gridsweep` command: parse, run, print the error, exit.
 
 mod args;
+mod atomic;
 mod change;
 mod children;
 mod client;
@@ -18,8 +19,11 @@ mod route;
 mod settings;
 mod spark;
 mod sweep_file;
+mod tables;
+mod tally;
 mod trials;
 mod view;
+mod weights;
 mod work;
 
 use args::Args;

@@ -2,24 +2,17 @@
 
 use crate::error::CommandError;
 use crate::label::Labels;
+use crate::tables::{self, Tables};
+use crate::tally::FAILURES_SHOWN_MAX;
 use anyhow::anyhow;
 use gridsweep_common::frozen::OpenSweep;
-use gridsweep_common::report::Format;
-use gridsweep_common::search::Search;
-use gridsweep_common::spec::Study;
-use gridsweep_common::table::{self, CellResults, Replicate, Table};
+use gridsweep_common::table::{CellResults, Replicate};
 use gridsweep_coordinator::core::{Counts, TrialEnd};
 use gridsweep_coordinator::store::{Reader, StoredSweep, StoredTrial};
 use std::collections::BTreeMap;
 
 /// How many rows are read at a time.
 const PAGE_ROWS: usize = 1000;
-
-/// How many failures are shown.
-const FAILURES_SHOWN_MAX: usize = 5;
-
-/// A study with more cells than this is shown by those that have results; its tables say how many there are.
-const CELLS_LISTED_MAX: u64 = 20_000;
 
 /// A sweep with every trial of it that has ended.
 #[derive(Debug)]
@@ -139,20 +132,6 @@ impl Results {
         failed.take(FAILURES_SHOWN_MAX).collect()
     }
 
-    /// Returns the cells of a study with what is known of their replicates, in the study's order.
-    pub(crate) fn cells(&self, study: usize) -> Vec<CellResults> {
-        let grid = self.open.sweep.grid().study(study);
-        if grid.cells() <= CELLS_LISTED_MAX {
-            return grid.cells_in(0..grid.cells()).map(|choices| self.cell(choices)).collect();
-        }
-        let with_results: BTreeMap<u64, _> = self
-            .trials
-            .values()
-            .filter_map(|trial| Some((grid.position_of(&trial.spec.choices)?, &trial.spec.choices)))
-            .collect();
-        with_results.into_values().map(|choices| self.cell(choices.clone())).collect()
-    }
-
     /// Returns the cells of all studies that have any result, each once, in the order of the grid.
     pub(crate) fn cells_with_results(&self) -> Vec<CellResults> {
         let replicates = u64::from(self.open.sweep.replicates.count);
@@ -167,62 +146,21 @@ impl Results {
         cells.into_values().collect()
     }
 
-    fn cell(&self, choices: gridsweep_common::choice::Choices) -> CellResults {
-        let grid = self.open.sweep.grid();
-        let known = |replicate| self.trials.get(&grid.index_of(&choices, replicate)?);
-        let of = |number| known(number).map_or(Replicate::Pending, replicate);
-        let replicates = (0..grid.replicates()).map(of).collect();
-        CellResults { choices, replicates }
+    /// Returns the sweep's tables, filled with what is known.
+    pub(crate) fn tables(&self) -> Tables<'_> {
+        let known = |(index, trial): (&u64, &StoredTrial)| (*index, replicate(trial));
+        Tables::new(&self.open, self.trials.iter().map(known).collect())
     }
 
-    /// Makes the tables of a study.
-    pub(crate) fn tables(&self, study: usize) -> Vec<Table> {
-        let cells = self.cells(study);
-        let of: &Study = &self.open.sweep.studies[study];
-        let all = self.open.sweep.grid().study(study).cells();
-        let table = |spec| {
-            let mut table = table::build(spec, &cells);
-            table.title = Some(title(of));
-            if (cells.len() as u64) < all {
-                table
-                    .notes
-                    .push(format!("{} of {all} cells have results; the others are not listed", cells.len()));
-            }
-            table
-        };
-        of.tables.iter().map(table).collect()
-    }
-
-    /// Prints the tables of some studies in a format, one after the other.
-    pub(crate) fn render(&self, studies: &[usize], render: &dyn Fn(&Table) -> String) -> String {
-        let tables = studies.iter().flat_map(|&study| self.tables(study));
-        tables.map(|table| render(&table)).collect::<Vec<_>>().join("\n")
-    }
-
-    /// Prints the tables of all studies for a terminal or a pipe.
-    pub(crate) fn render_for_terminal(&self, studies: &[usize]) -> String {
-        let width = crate::output::result_width();
-        self.render(studies, &|table| gridsweep_common::report::terminal::render(table, width))
-    }
-
-    /// Prints the tables of some studies in a named format.
-    pub(crate) fn render_as(&self, studies: &[usize], format: &dyn Format) -> String {
-        self.render(studies, &|table| format.render(table))
+    /// Prints the tables that the sweep's file asks for, for a terminal or a pipe.
+    pub(crate) fn render_for_terminal(&self) -> String {
+        let (tables, width) = (self.tables(), crate::output::result_width());
+        let studies = self.open.sweep.studies.iter().enumerate();
+        let shown = studies.flat_map(|(number, study)| tables.study(number, &study.tables));
+        shown.map(|shown| shown.render_for_terminal(width)).collect::<Vec<_>>().join("\n")
     }
 }
 
 fn replicate(trial: &StoredTrial) -> Replicate {
-    match (trial.end, &trial.summary) {
-        (TrialEnd::Succeeded | TrialEnd::Diverged, Some(summary)) => {
-            Replicate::Finished(Box::new(summary.clone()))
-        }
-        _ => Replicate::Missing,
-    }
-}
-
-fn title(study: &Study) -> String {
-    match &study.title {
-        Some(title) => format!("{}: {title}", study.name),
-        None => study.name.clone(),
-    }
+    tables::replicate(trial.end, trial.summary.clone())
 }

@@ -1,5 +1,6 @@
 //! `gridsweep export`: results as data, one JSON object a line, in the order of the grid.
 
+use super::export_weights;
 use crate::args::{ExportArgs, ExportFormat, Global, What};
 use crate::error::{CommandError, Ending};
 use crate::output::print_result;
@@ -95,6 +96,10 @@ pub(crate) fn export(
         What::Trials => trials(&results::load_stored(reader, stored)?, &mut lines)?,
         What::Epochs => epochs(&results::load_stored(reader, stored)?, reader, &mut lines)?,
         What::Attempts => attempts(&results::open(stored)?, reader, &mut lines)?,
+        What::Weights => {
+            let results = results::load_stored(reader, stored)?;
+            export_weights::export(&place, &results, args.out.as_deref(), global.quiet)?;
+        }
     }
     lines.flush()?;
     Ok(Ending::Done)

@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod completions;
 mod export;
+mod export_weights;
 mod plan;
 mod retry;
 mod run;

@@ -166,8 +166,7 @@ fn finish(
         }
         Followed::Ended => {
             view.load()?;
-            let studies: Vec<usize> = (0..view.results.open.sweep.studies.len()).collect();
-            print_result(&view.results.render_for_terminal(&studies))?;
+            print_result(&view.results.render_for_terminal())?;
             note(global.quiet, &view.last_words(began.elapsed().as_secs_f64()));
             if !view.results.counts().lacks_results() {
                 return Ok(Ending::Done);

@@ -3,10 +3,13 @@
 
 use crate::args::{Global, PlanFormat, StatusArgs};
 use crate::error::{CommandError, Ending, Kind};
+use crate::label::Labels;
 use crate::output::{counted, grouped, note, print_result};
 use crate::place::Place;
-use crate::results::{self, Results};
+use crate::results;
 use crate::settings::Environment;
+use crate::tally::Tally;
+use gridsweep_common::search::Search;
 use gridsweep_coordinator::core::Counts;
 use gridsweep_coordinator::store::{RunningAttempt, StoredSweep};
 use serde::Serialize;
@@ -131,19 +134,20 @@ fn status_of(
     stored: StoredSweep,
     running: &[RunningAttempt],
 ) -> Result<SweepStatus, CommandError> {
-    use gridsweep_common::search::Search;
     let (number, priority, is_cancelled) = (stored.id.0, stored.priority, stored.is_cancelled);
-    let results = results::load_stored(place.reader(), stored)?;
-    let Counts { succeeded, diverged, failed, cancelled, quarantined } = results.counts();
-    let failures = results.first_failures();
-    let (sweep, trials) = (&results.open.sweep, results.open.trials());
+    let open = results::open(stored)?;
+    let labels = Labels::of(&open.sweep);
+    let tally = Tally::read(place.reader(), &open, is_cancelled)?;
+    let Counts { succeeded, diverged, failed, cancelled, quarantined } = tally.counts;
+    let failures = tally.first_failures(&open, &labels);
+    let (sweep, trials) = (&open.sweep, open.trials());
     let running: Vec<_> = running
         .iter()
-        .filter(|attempt| results.open.index_of(&attempt.spec).is_some())
-        .map(|attempt| running_status(&results, attempt))
+        .filter(|attempt| open.index_of(&attempt.spec).is_some())
+        .map(|attempt| running_status(&labels, attempt))
         .collect();
     let is_served = place.is_served();
-    let state = match results.counts().total() == trials {
+    let state = match tally.counts.total() == trials {
         true if is_cancelled && cancelled > 0 => "cancelled",
         true => "ended",
         false if is_served && !running.is_empty() => "running",
@@ -171,10 +175,10 @@ fn status_of(
     })
 }
 
-fn running_status(results: &Results, attempt: &RunningAttempt) -> RunningStatus {
+fn running_status(labels: &Labels, attempt: &RunningAttempt) -> RunningStatus {
     RunningStatus {
         trial: attempt.id.to_string(),
-        cell: results.labels.cell(&attempt.spec.choices),
+        cell: labels.cell(&attempt.spec.choices),
         replicate: attempt.spec.seed.replicate,
         attempt: attempt.attempt.attempt.0,
         worker: attempt.attempt.worker.clone(),

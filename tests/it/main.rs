@@ -13,3 +13,7 @@ mod kernels;
 mod recovery;
 mod resume;
 mod support;
+#[path = "../synthetic/store.rs"]
+mod synthetic;
+mod tables;
+mod weights;

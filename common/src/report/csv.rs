@@ -2,13 +2,17 @@
 //!
 //! Columns: the row settings, the column settings, `n_done` (succeeded or diverged), `n_planned`, `n_diverged`,
 //! `n_failed`, and for each quantity `…_mean`, `…_half_width` (of the 95 % interval) and `…_n`, the number of replicates
-//! that the mean is over: compare it with `n_planned` before using the mean. A number is the shortest text that reads
+//! that the mean is over: compare it with `n_planned` before using the mean. With a baseline each quantity also has
+//! `…_difference` and `…_difference_half_width` (of the mean of the paired differences to it), `…_pairs`, their number, and,
+//! where one direction is better, `…_won` (the share of the pairs that the cell wins), `…_won_lower` and `…_won_upper`; all
+//! empty in a baseline itself and where there is none. A number is the shortest text that reads
 //! back as the same `f64`; what does not exist is empty. Fields are quoted as RFC 4180 says; lines end in a line feed
 //! alone, as everything else that gridsweep prints.
 
 use super::Format;
 use crate::choice::Number;
-use crate::table::{Cell, Entry, Label, Row, Table};
+use crate::metric::Better;
+use crate::table::{Against, Cell, Difference, Effects, Entry, Label, Quantity, Row, Table};
 
 /// Comma-separated values.
 pub(super) struct Csv;
@@ -28,9 +32,24 @@ impl Format for Csv {
         for row in &table.rows {
             for (group, cell) in table.groups.iter().zip(&row.cells) {
                 if let Some(cell) = cell {
-                    write_line(&mut out, record(row, group, cell));
+                    write_line(&mut out, record(table, row, group, cell));
                 }
             }
+        }
+        out
+    }
+
+    /// Columns: `source` (axes joined by ` × `), `dof`, and a share a quantity. What people are told of it is left out.
+    fn render_effects(&self, effects: &Effects) -> String {
+        let mut out = String::new();
+        let names = effects.quantities.iter().map(|quantity| quantity.name());
+        write_line(&mut out, ["source", "dof"].map(str::to_owned).into_iter().chain(names).collect());
+        for source in &effects.sources {
+            let fixed = [source.name(), source.dof.to_string()];
+            write_line(
+                &mut out,
+                fixed.into_iter().chain(source.shares.iter().map(|of| number(*of))).collect(),
+            );
         }
         out
     }
@@ -40,17 +59,31 @@ fn header(table: &Table) -> Vec<String> {
     let mut fields: Vec<String> = table.row_settings.iter().chain(&table.column_settings).cloned().collect();
     fields.extend(["n_done", "n_planned", "n_diverged", "n_failed"].map(str::to_owned));
     for quantity in &table.quantities {
-        fields.extend(["mean", "half_width", "n"].map(|part| format!("{}_{part}", quantity.name())));
+        let parts = ["mean", "half_width", "n"].iter().chain(compared_parts(table, *quantity));
+        fields.extend(parts.map(|part| format!("{}_{part}", quantity.name())));
     }
     fields
 }
 
-fn record(row: &Row, group: &[Label], cell: &Cell) -> Vec<String> {
+/// Names the columns in which a quantity is compared with the baseline.
+fn compared_parts(table: &Table, quantity: Quantity) -> &'static [&'static str] {
+    const PARTS: [&str; 6] =
+        ["difference", "difference_half_width", "pairs", "won", "won_lower", "won_upper"];
+    match quantity.better() {
+        _ if table.baseline.is_empty() => &[],
+        Better::Neither => &PARTS[..3],
+        Better::Lower | Better::Higher => &PARTS,
+    }
+}
+
+fn record(table: &Table, row: &Row, group: &[Label], cell: &Cell) -> Vec<String> {
     let mut fields: Vec<String> = row.labels.iter().chain(group).map(label).collect();
     let counts = cell.counts;
     fields.extend([counts.done(), counts.planned, counts.diverged, counts.failed].map(|n| n.to_string()));
-    for entry in &cell.entries {
+    for (entry, quantity) in cell.entries.iter().zip(&table.quantities) {
         fields.extend(numbers(entry));
+        let compared = compared_parts(table, *quantity).len();
+        fields.extend(comparison(entry).into_iter().take(compared));
     }
     fields
 }
@@ -64,6 +97,16 @@ fn numbers(entry: &Entry) -> [String; 3] {
     let Some(measurement) = entry.measured() else { return Default::default() };
     let Some(summary) = measurement.summary else { return [String::new(), String::new(), "0".to_owned()] };
     [number(Some(summary.mean)), number(summary.half_width), summary.n.to_string()]
+}
+
+/// Returns the difference to the baseline, its half-width, the number of pairs, and how often the cell wins.
+fn comparison(entry: &Entry) -> [String; 6] {
+    let Some(Against::Pairs(Difference { summary, won })) = entry.measured().map(|of| of.against) else {
+        return Default::default();
+    };
+    let won = won.map_or([None; 3], |won| [won.share, won.lower, won.upper].map(Some)).map(number);
+    let [share, lower, upper] = won;
+    [number(Some(summary.mean)), number(summary.half_width), summary.n.to_string(), share, lower, upper]
 }
 
 fn number(value: Option<f64>) -> String {

@@ -9,10 +9,21 @@
 //!   * `quantities`: one each, in the order above; null where it does not exist (the net has no such matrix), else `n` (the
 //!     values that `mean` is over), `mean`, `half_width` (of the 95 % interval), `values` (one a planned replicate, in order)
 //!     and `mark`: `"best"`, `"tied"` (cannot be told from the best) or null. What is unknown is null.
+//!
+//! With a baseline there are also
+//!
+//! * `baseline`: its settings by their names
+//! * in `quantities` of a cell `against`: `"baseline"` where the cell is one, null where it has none in common with it, else
+//!   `pairs` (their number), `difference` (the mean of the paired differences), `half_width`, and `won`, `won_lower`,
+//!   `won_upper` (the share of the pairs that the cell wins), null where neither direction is better
+//!
+//! Effects are an object of their own: `schema`: 1; `title`; `quantities`: names; `sources`: `axes` (one is a main effect,
+//! several an interaction, none what differs between replicates), `dof`, `shares` (one a quantity, or null); `notes`.
 
 use super::Format;
 use crate::metric::Better;
-use crate::table::{Cell, Entry, Label, Mark, Measurement, Quantity, Table};
+use crate::table::{Against, Cell, Difference, Effects, Entry, Label, Mark, Measurement};
+use crate::table::{Quantity, Source, Table};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -34,6 +45,13 @@ impl Format for Json {
         text.push('\n');
         text
     }
+
+    fn render_effects(&self, effects: &Effects) -> String {
+        let mut text = serde_json::to_string_pretty(&effects_document(effects))
+            .expect("a tree of structs, lists and finite numbers has a JSON form");
+        text.push('\n');
+        text
+    }
 }
 
 // Structs rather than maps: keys come out in the order written here.
@@ -45,8 +63,26 @@ struct Document<'a> {
     row_settings: &'a [String],
     column_settings: &'a [String],
     quantities: Vec<QuantityEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<Map<String, Value>>,
     cells: Vec<CellEntry<'a>>,
     notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct EffectsDocument<'a> {
+    schema: u32,
+    title: Option<&'a str>,
+    quantities: Vec<String>,
+    sources: Vec<SourceEntry<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct SourceEntry<'a> {
+    axes: &'a [String],
+    dof: usize,
+    shares: &'a [Option<f64>],
 }
 
 #[derive(Serialize)]
@@ -74,12 +110,25 @@ struct MeasurementEntry<'a> {
     half_width: Option<f64>,
     values: &'a [Option<f64>],
     mark: Option<&'static str>,
+    /// Absent without a baseline, null where there is nothing to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    pairs: usize,
+    difference: f64,
+    half_width: Option<f64>,
+    won: Option<f64>,
+    won_lower: Option<f64>,
+    won_upper: Option<f64>,
 }
 
 fn document(table: &Table) -> Document<'_> {
     let cells = table.rows.iter().flat_map(|row| {
         let groups = table.groups.iter().zip(&row.cells);
-        groups.filter_map(|(group, cell)| Some(cell_entry(&row.labels, group, cell.as_ref()?)))
+        groups.filter_map(|(group, cell)| Some(cell_entry(table, &row.labels, group, cell.as_ref()?)))
     });
     Document {
         schema: 1,
@@ -87,9 +136,26 @@ fn document(table: &Table) -> Document<'_> {
         row_settings: &table.row_settings,
         column_settings: &table.column_settings,
         quantities: table.quantities.iter().map(quantity_entry).collect(),
+        baseline: (!table.baseline.is_empty()).then(|| {
+            Map::from_iter(table.baseline.iter().map(|(setting, value)| (setting.clone(), value.to_json())))
+        }),
         cells: cells.collect(),
         notes: &table.notes,
     }
+}
+
+fn effects_document(effects: &Effects) -> EffectsDocument<'_> {
+    EffectsDocument {
+        schema: 1,
+        title: effects.title.as_deref(),
+        quantities: effects.quantities.iter().map(|quantity| quantity.name()).collect(),
+        sources: effects.sources.iter().map(source_entry).collect(),
+        notes: &effects.notes,
+    }
+}
+
+fn source_entry(source: &Source) -> SourceEntry<'_> {
+    SourceEntry { axes: &source.axes, dof: source.dof, shares: &source.shares }
 }
 
 fn quantity_entry(quantity: &Quantity) -> QuantityEntry {
@@ -101,7 +167,9 @@ fn quantity_entry(quantity: &Quantity) -> QuantityEntry {
     QuantityEntry { name: quantity.name(), better }
 }
 
-fn cell_entry<'a>(row: &[Label], column: &[Label], cell: &'a Cell) -> CellEntry<'a> {
+fn cell_entry<'a>(table: &Table, row: &[Label], column: &[Label], cell: &'a Cell) -> CellEntry<'a> {
+    let is_compared = !table.baseline.is_empty();
+    let measured = |entry: &'a Entry| entry.measured().map(|of| measurement_entry(of, is_compared));
     CellEntry {
         row: row.iter().map(label).collect(),
         column: column.iter().map(label).collect(),
@@ -110,7 +178,7 @@ fn cell_entry<'a>(row: &[Label], column: &[Label], cell: &'a Cell) -> CellEntry<
         n_diverged: cell.counts.diverged,
         n_failed: cell.counts.failed,
         n_pending: cell.counts.pending,
-        quantities: cell.entries.iter().map(|entry| Entry::measured(entry).map(measurement_entry)).collect(),
+        quantities: cell.entries.iter().map(measured).collect(),
     }
 }
 
@@ -125,7 +193,7 @@ fn label(label: &Label) -> Value {
     }
 }
 
-fn measurement_entry(measurement: &Measurement) -> MeasurementEntry<'_> {
+fn measurement_entry(measurement: &Measurement, is_compared: bool) -> MeasurementEntry<'_> {
     MeasurementEntry {
         n: measurement.summary.map_or(0, |summary| summary.n),
         mean: measurement.summary.map(|summary| summary.mean),
@@ -136,7 +204,23 @@ fn measurement_entry(measurement: &Measurement) -> MeasurementEntry<'_> {
             Mark::Best => Some("best"),
             Mark::Tied => Some("tied"),
         },
+        against: is_compared.then(|| against(&measurement.against)),
     }
+}
+
+fn against(against: &Against) -> Value {
+    let Against::Pairs(Difference { summary, won }) = against else {
+        return if *against == Against::Itself { Value::from("baseline") } else { Value::Null };
+    };
+    let compared = Compared {
+        pairs: summary.n,
+        difference: summary.mean,
+        half_width: summary.half_width,
+        won: won.map(|won| won.share),
+        won_lower: won.map(|won| won.lower),
+        won_upper: won.map(|won| won.upper),
+    };
+    serde_json::to_value(compared).expect("a struct of finite numbers has a JSON form")
 }
 
 #[cfg(test)]

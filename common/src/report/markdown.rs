@@ -1,7 +1,8 @@
 //! For documents: a pipe table as GitHub reads it (GitHub Flavored Markdown Spec, 4.10), aligned in its source too.
 
-use super::{Format, Leaf, entry_text, group_heading, join_words, leaves, one_line, push_padded};
-use crate::table::{Mark, Row, Table};
+use super::{Format, Leaf, effect_lines, entry_text, group_heading, join_words, leaf_heading, leaves};
+use super::{one_line, push_padded};
+use crate::table::{Effects, Mark, Row, Table};
 
 /// A pipe table with its notes as a list below.
 pub(super) struct Markdown;
@@ -16,16 +17,24 @@ impl Format for Markdown {
     }
 
     fn render(&self, table: &Table) -> String {
-        let mut parts = Vec::new();
-        parts.extend(table.title.as_ref().map(|title| format!("**{}**\n", escape(title))));
-        parts.push(pipe_table(table));
-        let legend: String =
-            table.legend("bold", "italic").iter().map(|line| format!("- {}\n", escape(line))).collect();
-        if !legend.is_empty() {
-            parts.push(legend);
-        }
-        parts.join("\n")
+        document(table.title.as_deref(), pipe_table(table), &table.legend("bold", "italic"))
     }
+
+    fn render_effects(&self, effects: &Effects) -> String {
+        let escaped = |line: Vec<String>| line.iter().map(|field| escape(field)).collect();
+        let lines = effect_lines(effects).into_iter().map(escaped).collect();
+        document(effects.title.as_deref(), aligned(lines, 1), &effects.notes)
+    }
+}
+
+/// Puts a title above a table and a list below.
+fn document(title: Option<&str>, table: String, legend: &[String]) -> String {
+    let mut parts = Vec::new();
+    parts.extend(title.map(|title| format!("**{}**\n", escape(title))));
+    parts.push(table);
+    parts.push(legend.iter().map(|line| format!("- {}\n", escape(line))).collect());
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
 }
 
 fn pipe_table(table: &Table) -> String {
@@ -36,9 +45,14 @@ fn pipe_table(table: &Table) -> String {
         vec![settings.chain(leaves.iter().map(|leaf| heading(table, *leaf))).collect()];
     lines.extend(table.rows.iter().map(|row| {
         let labels = row.labels.iter().map(|label| escape(&label.to_string()));
-        labels.chain(leaves.iter().map(|leaf| entry(table, row, *leaf))).collect()
+        labels.chain(leaves.iter().map(|leaf| entry(row, *leaf))).collect()
     }));
-    let columns = labels + leaves.len();
+    aligned(lines, labels)
+}
+
+/// Writes a heading line and lines of as many fields, the first `labels` of which are aligned to the left.
+fn aligned(mut lines: Vec<Vec<String>>, labels: usize) -> String {
+    let Some(columns) = lines.first().map(Vec::len) else { return String::new() };
     let width =
         |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0).max(3);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -52,14 +66,14 @@ fn pipe_table(table: &Table) -> String {
 
 /// Pipe tables have one line of headings: the group's stands before the quantity's.
 fn heading(table: &Table, leaf: Leaf) -> String {
-    let quantity = table.quantities[leaf.quantity].heading();
+    let quantity = leaf_heading(table, leaf);
     let levels = 0..table.column_settings.len();
     let group: Vec<String> = levels.map(|level| group_heading(table, leaf.group, level)).collect();
     escape(&if group.is_empty() { quantity } else { format!("{}: {quantity}", group.join(", ")) })
 }
 
-fn entry(table: &Table, row: &Row, leaf: Leaf) -> String {
-    let Some(text) = entry_text(table, row, leaf) else { return String::new() };
+fn entry(row: &Row, leaf: Leaf) -> String {
+    let Some(text) = entry_text(row, leaf) else { return String::new() };
     let value = escape(&text.value);
     let value = match text.mark {
         Mark::Plain => value,
@@ -114,12 +128,12 @@ mod tests {
         insta::assert_snapshot!(Markdown.render(&fixture::table()), @r"
         **Regularization \& structure \| 95% draft**
 
-        | regularizer | coefficient | hidden | batch_size |   activation relu: test_accuracy | activation relu: epochs |      activation relu: sparsity 1 |      activation relu: sparsity 2 |      activation relu: sparsity 3 | activation tanh: test_accuracy | activation tanh: epochs | activation tanh: sparsity 1 | activation tanh: sparsity 2 | activation tanh: sparsity 3 |
-        | :---------- | :---------- | :----- | :--------- | -------------------------------: | ----------------------: | -------------------------------: | -------------------------------: | -------------------------------: | -----------------------------: | ----------------------: | --------------------------: | --------------------------: | --------------------------: |
-        | none        | –           | 8      | 128        |                 _0.9806 ±0.0014_ |               30.0 ±2.5 |                   0.0000 ±0.0000 |                   0.0000 ±0.0000 |                                  |      0.9763 (1/3, 1 failed, …) | 41.0 (1/3, 1 failed, …) |   0.0000 (1/3, 1 failed, …) |   0.0000 (1/3, 1 failed, …) |                             |
-        | l1          | 0.001       | 8-4    | 128        |               **0.9807 ±0.0008** |               52.3 ±6.3 |                     0.920 ±0.025 |                     0.400 ±0.025 |                     0.053 ±0.014 |                              … |                       … |                           … |                           … |                           … |
-        | l1          | 0.1         | 8-4    | 128        |                   0.1135 ±0.0000 |                9.0 ±0.0 |                   1.0000 ±0.0000 |                   1.0000 ±0.0000 |                   1.0000 ±0.0000 |                         failed |                  failed |                      failed |                      failed |                      failed |
-        | l1          | 1           | 8-4    | 128        | 0.9821 ±0.0013 (2/3, 1 diverged) |  9.7 ±14.6 (1 diverged) | 0.5000 ±0.0000 (2/3, 1 diverged) | 0.5000 ±0.0000 (2/3, 1 diverged) | 0.5000 ±0.0000 (2/3, 1 diverged) |                                |                         |                             |                             |                             |
+        | regularizer | coefficient | hidden | batch_size |   activation relu: test_accuracy | activation relu: epochs |    activation relu: sparsity 1 |    activation relu: sparsity 2 |    activation relu: sparsity 3 | activation tanh: test_accuracy | activation tanh: epochs | activation tanh: sparsity 1 | activation tanh: sparsity 2 | activation tanh: sparsity 3 |
+        | :---------- | :---------- | :----- | :--------- | -------------------------------: | ----------------------: | -----------------------------: | -----------------------------: | -----------------------------: | -----------------------------: | ----------------------: | --------------------------: | --------------------------: | --------------------------: |
+        | none        | –           | 8      | 128        |                 _0.9806 ±0.0014_ |               30.0 ±2.5 |                   0.000 ±0.000 |                   0.000 ±0.000 |                                |      0.9763 (1/3, 1 failed, …) | 41.0 (1/3, 1 failed, …) |    0.000 (1/3, 1 failed, …) |    0.000 (1/3, 1 failed, …) |                             |
+        | l1          | 0.001       | 8-4    | 128        |               **0.9807 ±0.0008** |               52.3 ±6.3 |                   0.920 ±0.025 |                   0.400 ±0.025 |                   0.053 ±0.014 |                              … |                       … |                           … |                           … |                           … |
+        | l1          | 0.1         | 8-4    | 128        |                   0.1135 ±0.0000 |                9.0 ±0.0 |                   1.000 ±0.000 |                   1.000 ±0.000 |                   1.000 ±0.000 |                         failed |                  failed |                      failed |                      failed |                      failed |
+        | l1          | 1           | 8-4    | 128        | 0.9821 ±0.0013 (2/3, 1 diverged) |  9.7 ±14.6 (1 diverged) | 0.500 ±0.000 (2/3, 1 diverged) | 0.500 ±0.000 (2/3, 1 diverged) | 0.500 ±0.000 (2/3, 1 diverged) |                                |                         |                             |                             |                             |
 
         - bold: the best mean of its metric among the cells with the most replicates
         - italic: cannot be told from the best, the 95 % interval of the paired difference contains 0

@@ -1,13 +1,15 @@
 //! The text forms of a [`Table`], one file a format.
 
 mod csv;
+mod html;
 mod json;
 mod latex;
 mod markdown;
 pub mod terminal;
 
-use crate::table::text::EntryText;
-use crate::table::{Row, Table};
+use crate::metric::Better;
+use crate::table::text::{Decimals, EntryText};
+use crate::table::{Against, Effects, Row, Table};
 
 /// One way to write a table down. The same table gives the same text, byte for byte, on every machine.
 pub trait Format: Sync {
@@ -19,29 +21,82 @@ pub trait Format: Sync {
 
     /// Writes the table down, with a line break at its end.
     fn render(&self, table: &Table) -> String;
+
+    /// Writes down what share each axis has in the variance, with a line break at its end.
+    fn render_effects(&self, effects: &Effects) -> String;
 }
 
 /// Every format, in the order of the help text.
 pub const ALL: &[&dyn Format] =
-    &[&terminal::Terminal, &markdown::Markdown, &csv::Csv, &json::Json, &latex::Latex];
+    &[&terminal::Terminal, &markdown::Markdown, &csv::Csv, &json::Json, &latex::Latex, &html::Html];
 
 /// Returns the format of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
     ALL.iter().copied().find(|format| format.name() == name)
 }
 
-/// One column of numbers: a quantity within a group of columns.
+/// One column of numbers: a part of a quantity within a group of columns.
 #[derive(Clone, Copy)]
 struct Leaf {
     group: usize,
     quantity: usize,
+    part: Part,
+    decimals: Decimals,
+}
+
+/// What of a quantity stands in a column.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Its mean over the replicates.
+    Value,
+    /// The difference to the baseline.
+    Difference,
+    /// How often it is better than the baseline.
+    Won,
 }
 
 /// Returns the columns of numbers, group by group.
 fn leaves(table: &Table) -> Vec<Leaf> {
-    let quantities = 0..table.quantities.len();
-    let of_group = |group| quantities.clone().map(move |quantity| Leaf { group, quantity });
+    let quantities = (0..table.quantities.len()).flat_map(|quantity| {
+        let parts = parts(table, quantity).into_iter();
+        parts.map(move |part| (quantity, part, decimals(table, quantity, part))).collect::<Vec<_>>()
+    });
+    let quantities: Vec<_> = quantities.collect();
+    let of_group = |group| {
+        quantities.iter().map(move |&(quantity, part, decimals)| Leaf { group, quantity, part, decimals })
+    };
     (0..table.groups.len()).flat_map(of_group).collect()
+}
+
+fn parts(table: &Table, quantity: usize) -> Vec<Part> {
+    match table.quantities[quantity].better() {
+        _ if table.baseline.is_empty() => vec![Part::Value],
+        Better::Neither => vec![Part::Value, Part::Difference],
+        Better::Lower | Better::Higher => vec![Part::Value, Part::Difference, Part::Won],
+    }
+}
+
+/// Returns the decimals of a column: the same in every group, so that numbers compare across.
+fn decimals(table: &Table, quantity: usize, part: Part) -> Decimals {
+    let cells = table.rows.iter().flat_map(|row| row.cells.iter().flatten());
+    let measured = cells.filter_map(|cell| cell.entries[quantity].measured());
+    let summaries = measured.filter_map(|measurement| match (part, &measurement.against) {
+        (Part::Value, _) => measurement.summary.as_ref(),
+        (_, Against::Pairs(difference)) => Some(&difference.summary),
+        (_, Against::Nothing | Against::Itself) => None,
+    });
+    Decimals::of(table.quantities[quantity], summaries)
+}
+
+/// Returns the heading of a column for people.
+fn leaf_heading(table: &Table, leaf: Leaf) -> String {
+    let quantity = table.quantities[leaf.quantity].heading();
+    match leaf.part {
+        Part::Value => quantity,
+        Part::Difference => format!("Δ {quantity}"),
+        // It stands beside the difference, which names the quantity.
+        Part::Won => "P(better)".to_owned(),
+    }
 }
 
 /// Returns the heading of a group of columns at one level, such as `activation relu`.
@@ -55,9 +110,30 @@ fn share_heading(table: &Table, a: usize, b: usize, level: usize) -> bool {
 }
 
 /// Returns what a row has in a column; `None` where the study has no such cell.
-fn entry_text(table: &Table, row: &Row, leaf: Leaf) -> Option<EntryText> {
+fn entry_text(row: &Row, leaf: Leaf) -> Option<EntryText> {
     let cell = row.cells[leaf.group].as_ref()?;
-    Some(EntryText::of(cell, &cell.entries[leaf.quantity], table.quantities[leaf.quantity]))
+    let entry = &cell.entries[leaf.quantity];
+    Some(match leaf.part {
+        Part::Value => EntryText::of(cell, entry, leaf.decimals),
+        Part::Difference => EntryText::of_difference(cell, entry, leaf.decimals),
+        Part::Won => EntryText::of_won(entry),
+    })
+}
+
+/// Returns the heading line and the lines of a table of effects: the first column names, the others are numbers.
+fn effect_lines(effects: &Effects) -> Vec<Vec<String>> {
+    if effects.sources.is_empty() {
+        return Vec::new();
+    }
+    let fixed = ["share of the variance".to_owned(), "degrees of freedom".to_owned()];
+    let headings = fixed.into_iter().chain(effects.quantities.iter().map(|quantity| quantity.heading()));
+    let mut lines = vec![headings.collect()];
+    for source in &effects.sources {
+        let share = |share: &Option<f64>| share.map_or(String::new(), |share| format!("{share:.3}"));
+        let fixed = [one_line(&source.name()), source.dof.to_string()];
+        lines.push(fixed.into_iter().chain(source.shares.iter().map(share)).collect());
+    }
+    lines
 }
 
 /// Joins with a space what is not empty.

@@ -1,9 +1,8 @@
 //! For reading at once: aligned columns, stacked in blocks where the terminal is too narrow for one.
 
-use super::{
-    Format, Leaf, entry_text, group_heading, join_words, leaves, one_line, push_padded, share_heading,
-};
-use crate::table::{Mark, Row, Table};
+use super::{Format, Leaf, effect_lines, entry_text, group_heading, join_words, leaf_heading, leaves};
+use super::{one_line, push_padded, share_heading};
+use crate::table::{Effects, Mark, Row, Table};
 
 /// Aligned columns of any width.
 pub(super) struct Terminal;
@@ -20,6 +19,10 @@ impl Format for Terminal {
     fn render(&self, table: &Table) -> String {
         render(table, None)
     }
+
+    fn render_effects(&self, effects: &Effects) -> String {
+        render_effects(effects, None)
+    }
 }
 
 /// Between two columns.
@@ -33,13 +36,34 @@ pub fn render(table: &Table, width: Option<usize>) -> String {
     let labels: Vec<TextColumn> = (0..table.row_settings.len()).map(|i| label_column(table, i)).collect();
     let numbers: Vec<(Leaf, TextColumn)> =
         leaves(table).into_iter().map(|leaf| (leaf, number_column(table, leaf))).collect();
-    let mut parts = Vec::new();
-    parts.extend(table.title.as_ref().map(|title| wrap(&one_line(title), width)));
-    parts.extend(blocks(&labels, &numbers, width).iter().map(|block| write_block(table, &labels, block)));
-    let legend: String = table.legend("*", "~").iter().map(|line| wrap(line, width)).collect();
-    if !legend.is_empty() {
-        parts.push(legend);
+    let blocks = blocks(&labels, &numbers, width);
+    let blocks = blocks.iter().map(|block| write_block(table, &labels, block)).collect();
+    page(table.title.as_deref(), blocks, &table.legend("*", "~"), width)
+}
+
+/// Writes the shares of the axes in the variance for a terminal of `width` characters.
+pub fn render_effects(effects: &Effects, width: Option<usize>) -> String {
+    let lines = effect_lines(effects);
+    let column = |index: usize| {
+        let mut texts = lines.iter().map(|line| line[index].clone());
+        TextColumn::new(texts.next().unwrap_or_default(), texts.collect(), 0)
+    };
+    let columns: Vec<TextColumn> = (0..lines.first().map_or(0, Vec::len)).map(column).collect();
+    let columns: Vec<&TextColumn> = columns.iter().collect();
+    let mut block = String::new();
+    if !columns.is_empty() {
+        write_lines(&mut block, &columns);
     }
+    page(effects.title.as_deref(), vec![block], &effects.notes, width.unwrap_or(usize::MAX))
+}
+
+/// Puts a title above blocks and sentences below.
+fn page(title: Option<&str>, blocks: Vec<String>, legend: &[String], width: usize) -> String {
+    let mut parts = Vec::new();
+    parts.extend(title.map(|title| wrap(&one_line(title), width)));
+    parts.extend(blocks);
+    parts.push(legend.iter().map(|line| wrap(line, width)).collect());
+    parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
 
@@ -64,8 +88,7 @@ fn label_column(table: &Table, index: usize) -> TextColumn {
 }
 
 fn number_column(table: &Table, leaf: Leaf) -> TextColumn {
-    let texts: Vec<(String, String)> =
-        table.rows.iter().map(|row| number_and_remark(table, row, leaf)).collect();
+    let texts: Vec<(String, String)> = table.rows.iter().map(|row| number_and_remark(row, leaf)).collect();
     let before_point = texts.iter().map(|(value, _)| whole_digits(value)).max().unwrap_or(0);
     let line = |(value, remark): &(String, String)| {
         let shift = if value.is_empty() { 0 } else { before_point - whole_digits(value) };
@@ -74,13 +97,13 @@ fn number_column(table: &Table, leaf: Leaf) -> TextColumn {
     let group_headings =
         (0..table.column_settings.len()).map(|level| group_heading(table, leaf.group, level));
     let least = group_headings.map(|heading| heading.chars().count()).max().unwrap_or(0);
-    let heading = table.quantities[leaf.quantity].heading();
+    let heading = leaf_heading(table, leaf);
     TextColumn::new(heading, texts.iter().map(line).collect(), least)
 }
 
 /// Returns the number with its mark, and what is said beside it.
-fn number_and_remark(table: &Table, row: &Row, leaf: Leaf) -> (String, String) {
-    let Some(text) = entry_text(table, row, leaf) else { return Default::default() };
+fn number_and_remark(row: &Row, leaf: Leaf) -> (String, String) {
+    let Some(text) = entry_text(row, leaf) else { return Default::default() };
     let mark = match text.mark {
         Mark::Plain => "",
         Mark::Best => "*",
@@ -91,7 +114,7 @@ fn number_and_remark(table: &Table, row: &Row, leaf: Leaf) -> (String, String) {
 
 /// Returns how many characters stand before the decimal point, by which numbers are aligned.
 fn whole_digits(value: &str) -> usize {
-    value.find(|c: char| c != '-' && !c.is_ascii_digit()).unwrap_or(value.len())
+    value.find(|c: char| !matches!(c, '-' | '+') && !c.is_ascii_digit()).unwrap_or(value.len())
 }
 
 /// Splits the columns of numbers so that each block fits the width with the labels, at least one column a block.
@@ -122,12 +145,18 @@ fn write_block(table: &Table, labels: &[TextColumn], numbers: &[(Leaf, TextColum
         let blanks = labels.iter().map(|_| String::new());
         write_line(&mut out, &columns, blanks.chain(headings));
     }
-    write_line(&mut out, &columns, columns.iter().map(|column| column.heading.clone()));
-    write_line(&mut out, &columns, columns.iter().map(|column| "─".repeat(column.width)));
-    for row in 0..table.rows.len() {
-        write_line(&mut out, &columns, columns.iter().map(|column| column.lines[row].clone()));
-    }
+    write_lines(&mut out, &columns);
     out
+}
+
+/// Writes the headings, a rule, and every line.
+fn write_lines(out: &mut String, columns: &[&TextColumn]) {
+    write_line(out, columns, columns.iter().map(|column| column.heading.clone()));
+    write_line(out, columns, columns.iter().map(|column| "─".repeat(column.width)));
+    let lines = columns.iter().map(|column| column.lines.len()).max().unwrap_or(0);
+    for line in 0..lines {
+        write_line(out, columns, columns.iter().map(|column| column.lines[line].clone()));
+    }
 }
 
 /// Returns the heading of a group above its first column in the block, and nothing above the others.
@@ -202,26 +231,26 @@ mod tests {
 
                                                       activation relu
         regularizer  coefficient  hidden  batch_size  test_accuracy                     epochs                   sparsity 1
-        ───────────  ───────────  ──────  ──────────  ────────────────────────────────  ───────────────────────  ────────────────────────────────
-        none         –            8       128         0.9806 ±0.0014~                   30.0 ±2.5                0.0000 ±0.0000
+        ───────────  ───────────  ──────  ──────────  ────────────────────────────────  ───────────────────────  ──────────────────────────────
+        none         –            8       128         0.9806 ±0.0014~                   30.0 ±2.5                0.000 ±0.000
         l1           0.001        8-4     128         0.9807 ±0.0008*                   52.3 ±6.3                0.920 ±0.025
-        l1           0.1          8-4     128         0.1135 ±0.0000                     9.0 ±0.0                1.0000 ±0.0000
-        l1           1            8-4     128         0.9821 ±0.0013 (2/3, 1 diverged)   9.7 ±14.6 (1 diverged)  0.5000 ±0.0000 (2/3, 1 diverged)
+        l1           0.1          8-4     128         0.1135 ±0.0000                     9.0 ±0.0                1.000 ±0.000
+        l1           1            8-4     128         0.9821 ±0.0013 (2/3, 1 diverged)   9.7 ±14.6 (1 diverged)  0.500 ±0.000 (2/3, 1 diverged)
 
-                                                      activation relu                                                     activation tanh
-        regularizer  coefficient  hidden  batch_size  sparsity 2                        sparsity 3                        test_accuracy
-        ───────────  ───────────  ──────  ──────────  ────────────────────────────────  ────────────────────────────────  ─────────────────────────
-        none         –            8       128         0.0000 ±0.0000                                                      0.9763 (1/3, 1 failed, …)
-        l1           0.001        8-4     128         0.400 ±0.025                      0.053 ±0.014                      …
-        l1           0.1          8-4     128         1.0000 ±0.0000                    1.0000 ±0.0000                    failed
-        l1           1            8-4     128         0.5000 ±0.0000 (2/3, 1 diverged)  0.5000 ±0.0000 (2/3, 1 diverged)
+                                                      activation relu                                                 activation tanh
+        regularizer  coefficient  hidden  batch_size  sparsity 2                      sparsity 3                      test_accuracy
+        ───────────  ───────────  ──────  ──────────  ──────────────────────────────  ──────────────────────────────  ─────────────────────────
+        none         –            8       128         0.000 ±0.000                                                    0.9763 (1/3, 1 failed, …)
+        l1           0.001        8-4     128         0.400 ±0.025                    0.053 ±0.014                    …
+        l1           0.1          8-4     128         1.000 ±0.000                    1.000 ±0.000                    failed
+        l1           1            8-4     128         0.500 ±0.000 (2/3, 1 diverged)  0.500 ±0.000 (2/3, 1 diverged)
 
                                                       activation tanh
-        regularizer  coefficient  hidden  batch_size  epochs                   sparsity 1                 sparsity 2                 sparsity 3
-        ───────────  ───────────  ──────  ──────────  ───────────────────────  ─────────────────────────  ─────────────────────────  ───────────────
-        none         –            8       128         41.0 (1/3, 1 failed, …)  0.0000 (1/3, 1 failed, …)  0.0000 (1/3, 1 failed, …)
-        l1           0.001        8-4     128         …                        …                          …                          …
-        l1           0.1          8-4     128         failed                   failed                     failed                     failed
+        regularizer  coefficient  hidden  batch_size  epochs                   sparsity 1                sparsity 2                sparsity 3
+        ───────────  ───────────  ──────  ──────────  ───────────────────────  ────────────────────────  ────────────────────────  ───────────────
+        none         –            8       128         41.0 (1/3, 1 failed, …)  0.000 (1/3, 1 failed, …)  0.000 (1/3, 1 failed, …)
+        l1           0.001        8-4     128         …                        …                         …                         …
+        l1           0.1          8-4     128         failed                   failed                    failed                    failed
         l1           1            8-4     128
 
         *: the best mean of its metric among the cells with the most replicates

@@ -4,7 +4,7 @@ use super::check::{Fault, cell, check_applicability, check_axes, check_distinct,
 use super::overlap::{Facets, values};
 use super::region::{Product, Region, count, nth, rank};
 use super::settings::{Condition, Leaf};
-use super::space::Space;
+use super::space::{Space, levels, varied};
 use super::split::{PARTS_MOST, Part, TooManyParts, within_bounds};
 use super::{Point, Search, tally};
 use crate::choice::{Choices, Value};
@@ -206,6 +206,13 @@ impl StudyGrid {
     /// Returns the position of a cell by its complete choices, or `None` where the study does not have it.
     pub fn position_of(&self, choices: &Choices) -> Option<u64> {
         rank(&self.regions, &self.digits_of(choices)?)
+    }
+
+    /// Returns the settings that the axes vary, each with the values they give it, in their order.
+    pub fn levels(&self) -> Vec<(&str, Vec<&Value>)> {
+        let axes = &self.space.axes;
+        let of = |leaf| (self.space.settings.rule(leaf).name.as_str(), levels(axes, leaf));
+        varied(axes).into_iter().map(of).collect()
     }
 
     /// Returns what each `[[study.exclude]]` takes away, in the file's order.

@@ -43,6 +43,32 @@ struct Cover {
     depth: usize,
 }
 
+/// Returns the values that axes give to a leaf, each once, in their order.
+pub(crate) fn levels<'a>(axes: impl IntoIterator<Item = &'a Axis>, leaf: Leaf) -> Vec<&'a Value> {
+    let mut levels = Vec::new();
+    for axis in axes {
+        let slots = axis.leaves.iter().enumerate().filter(|(_, covered)| covered.leaf == leaf);
+        for (slot, _) in slots {
+            let values = axis.alternatives.iter().filter_map(|alternative| alternative[slot].as_ref());
+            values.for_each(|value| {
+                if !levels.contains(&value) {
+                    levels.push(value);
+                }
+            });
+        }
+    }
+    levels
+}
+
+/// Returns the leaves to which axes give values, in their order.
+pub(crate) fn varied<'a>(axes: impl IntoIterator<Item = &'a Axis>) -> Vec<Leaf> {
+    let covered = axes.into_iter().flat_map(|axis| {
+        let given = |slot: usize| axis.alternatives.iter().any(|alternative| alternative[slot].is_some());
+        axis.leaves.iter().enumerate().filter(move |(slot, _)| given(*slot)).map(|(_, covered)| covered.leaf)
+    });
+    covered.collect()
+}
+
 impl Space {
     /// Puts together what was read. No two axes vary the same path.
     pub(crate) fn new(settings: Arc<Settings>, fixed: Vec<Option<Value>>, axes: Vec<Axis>) -> Space {

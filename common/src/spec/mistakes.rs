@@ -120,6 +120,17 @@ const MISTAKES: &[Mistake] = &[
     ("a table without cells", CELLS, ""),
     ("a figure of no kind", "kind = \"lines\"", "kind = \"pie\""),
     ("an unknown key of a study", SET, "sets = { regularizer = \"l1\" }"),
+    ("a baseline that no cell has", ROWS, "rows = [\"shape\"]\nbaseline = { activation = \"sigmoid\" }"),
+    ("a baseline of what does not vary", ROWS, "rows = [\"shape\"]\nbaseline = { epochs = 200 }"),
+    ("a baseline of several settings", ROWS, "rows = [\"shape\"]\nbaseline = { shape = 1 }"),
+    (
+        "a baseline of a whole table",
+        ROWS,
+        "rows = [\"shape\"]\nbaseline = { optimizer = { kind = \"adam\" } }",
+    ),
+    ("a baseline of several values", ROWS, "rows = [\"shape\"]\nbaseline = { activation = [\"relu\"] }"),
+    ("a baseline of nothing", ROWS, "rows = [\"shape\"]\nbaseline = {}"),
+    ("effects that are neither on nor off", ROWS, "rows = [\"shape\"]\neffects = \"yes\""),
 ];
 
 /// Files that are wrong as a whole.

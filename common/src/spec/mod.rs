@@ -1,6 +1,7 @@
 //! A sweep file: from text to a checked [`Sweep`], or to problems that name their place and their remedy.
 
 mod artifacts;
+mod ask;
 mod assign;
 mod axis;
 mod condition;
@@ -16,6 +17,7 @@ mod suggest;
 
 pub use crate::data::{Pick, Validation};
 pub use artifacts::{Artifacts, WeightsOf};
+pub use ask::{AskedWrongly, TableRequest};
 pub use problem::Problem;
 
 use crate::catalogue::Catalogue;

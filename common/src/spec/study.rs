@@ -61,7 +61,7 @@ impl Problems {
         }
         self.exclusions(settings, table, &headings, &mut draft);
         let sound = self.0.len() == before && base.is_some();
-        let study = self.shown(table, headings, complete);
+        let study = self.shown(settings, table, &draft.axes, complete);
         if !sound {
             return (study, None);
         }
@@ -167,7 +167,14 @@ impl Problems {
     }
 
     /// Reads what the study shows. Tables name axes, so they wait until all axes are read.
-    fn shown(&mut self, table: &Table<'_>, axes: Vec<Heading>, complete: bool) -> Option<Study> {
+    fn shown(
+        &mut self,
+        settings: &Settings,
+        table: &Table<'_>,
+        drafts: &[AxisDraft],
+        complete: bool,
+    ) -> Option<Study> {
+        let axes: Vec<Heading> = drafts.iter().map(|draft| draft.heading.clone()).collect();
         let help = "name it, such as name = \"regularization\"";
         let name =
             self.required(table, "[[study]]", "name", help).and_then(|entry| self.name(&entry, "name"));
@@ -177,7 +184,7 @@ impl Problems {
         let mut tables = Vec::new();
         if complete {
             let specs = self.tables(table, "table", "study.table");
-            tables.extend(specs.iter().filter_map(|spec| self.table_spec(spec, &axes)));
+            tables.extend(specs.iter().filter_map(|spec| self.table_spec(settings, spec, drafts)));
         }
         if tables.is_empty() {
             tables.push(default_table(&axes));

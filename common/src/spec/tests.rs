@@ -173,6 +173,20 @@ fn a_table_replaces_the_whole_table_and_a_quoted_key_a_part() {
 }
 
 #[test]
+fn a_table_may_have_a_baseline_and_effects() {
+    let text = SWEEP.replace(
+        "columns = [\"activation\"]",
+        "columns = [\"activation\"]\nbaseline = { hidden = [512] }\neffects = true",
+    );
+    let sweep = parse(&text, &catalogue()).unwrap();
+    let table = &sweep.studies[1].tables[0];
+    assert_eq!(table.baseline, [("hidden".to_owned(), vec![512.0].into())]);
+    assert!(table.effects);
+    let other = &sweep.studies[0].tables[0];
+    assert!(other.baseline.is_empty() && !other.effects);
+}
+
+#[test]
 fn a_study_without_axes_is_one_cell_with_a_table() {
     let sweep = read(&study(""));
     assert_eq!((sweep.grid().cells(), sweep.grid().trials()), (1, 2));

@@ -1,30 +1,33 @@
 //! From the cells of a study to a table.
 
-use super::{Cell, CellResults, Column, Counts, Entry, Heading, Label, Mark, Measurement};
-use super::{Quantity, Replicate, Row, Table, TableSpec, mark, notes};
+use super::{Against, Cell, CellResults, Column, Counts, Entry, Heading, Label, Mark, Measurement};
+use super::{Quantity, Replicate, Row, Table, TableSpec, baseline, mark, notes};
 use crate::choice::Value;
 use crate::metric::Ending;
 use crate::stats::{CONFIDENCE, Summary, TQuantiles};
 use std::collections::BTreeMap;
 
-/// Arranges `cells` by the row and column headings of `spec`, summarizes each over its replicates, and marks the best.
+/// Arranges `cells` by the row and column headings of `spec`, summarizes each over its replicates, marks the best, and
+/// compares each with its baseline.
 ///
 /// Rows and groups of columns stand in order of first appearance. Two cells with the same labels, which headings that
 /// name every axis rule out, get a row each: none is ever dropped or merged.
 pub fn build(spec: &TableSpec, cells: &[CellResults]) -> Table {
     let quantities = quantities(&spec.cells, cells);
-    let (rows, groups) = arrange(spec, cells, &quantities);
+    let (rows, groups, places) = arrange(spec, cells, &quantities);
     let mut table = Table {
         title: None,
         row_settings: settings(&spec.rows),
         column_settings: settings(&spec.columns),
         groups,
         quantities,
+        baseline: spec.baseline.clone(),
         rows,
         notes: Vec::new(),
     };
     let comparison = mark::mark_best(&mut table);
-    table.notes = notes::of(&table, comparison);
+    let missing = baseline::compare(&mut table, spec, cells, &places);
+    table.notes = notes::of(&table, comparison, missing);
     table
 }
 
@@ -34,7 +37,7 @@ pub fn summarize(cell: &CellResults, quantity: Quantity) -> Option<Summary> {
 }
 
 /// Returns one quantity a column, and as many for `sparsity` as the deepest net has weight matrices.
-fn quantities(columns: &[Column], cells: &[CellResults]) -> Vec<Quantity> {
+pub(super) fn quantities(columns: &[Column], cells: &[CellResults]) -> Vec<Quantity> {
     // At least one column: what was asked for shows, also where nothing tells the depth yet.
     let deepest = cells.iter().filter_map(matrix_count).max().unwrap_or(1);
     let expand = |column: &Column| match *column {
@@ -58,7 +61,7 @@ fn matrix_count(cell: &CellResults) -> Option<usize> {
     measured.max().or_else(planned)
 }
 
-fn settings(headings: &[Heading]) -> Vec<String> {
+pub(super) fn settings(headings: &[Heading]) -> Vec<String> {
     headings.iter().flat_map(|heading| heading.settings.iter().cloned()).collect()
 }
 
@@ -83,8 +86,15 @@ impl<K: Ord> Numbering<K> {
     }
 }
 
-/// Returns the rows and the labels of the groups of columns.
-fn arrange(spec: &TableSpec, cells: &[CellResults], quantities: &[Quantity]) -> (Vec<Row>, Vec<Vec<Label>>) {
+/// Where a cell stands: its row and its group of columns.
+pub(super) type Place = (usize, usize);
+
+/// Returns the rows, the labels of the groups of columns, and the place of each cell.
+fn arrange(
+    spec: &TableSpec,
+    cells: &[CellResults],
+    quantities: &[Quantity],
+) -> (Vec<Row>, Vec<Vec<Label>>, Vec<Place>) {
     let mut groups = Numbering(BTreeMap::new());
     let mut rows = Numbering(BTreeMap::new());
     let mut seen: BTreeMap<(Vec<Label>, usize), usize> = BTreeMap::new();
@@ -104,10 +114,10 @@ fn arrange(spec: &TableSpec, cells: &[CellResults], quantities: &[Quantity]) -> 
     let empty = |(labels, _repeats)| Row { labels, cells: vec![None; groups.len()] };
     let mut rows: Vec<Row> = rows.into_keys().into_iter().map(empty).collect();
     let mut quantiles = TQuantiles::new(CONFIDENCE);
-    for (cell, (row, group)) in cells.iter().zip(places) {
+    for (cell, &(row, group)) in cells.iter().zip(&places) {
         rows[row].cells[group] = Some(fill(cell, quantities, &mut quantiles));
     }
-    (rows, groups)
+    (rows, groups, places)
 }
 
 fn fill(cell: &CellResults, quantities: &[Quantity], quantiles: &mut TQuantiles) -> Cell {
@@ -137,7 +147,8 @@ pub(super) fn measure(cell: &CellResults, quantity: Quantity, quantiles: &mut TQ
     }
     let present: Vec<f64> = values.iter().copied().flatten().collect();
     let summary = quantiles.summarize(&present);
-    Measurement { values, summary, lost_to_divergence, undefined, mark: Mark::Plain }
+    let (mark, against) = (Mark::Plain, Against::Nothing);
+    Measurement { values, summary, lost_to_divergence, undefined, mark, against }
 }
 
 #[cfg(test)]

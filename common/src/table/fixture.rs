@@ -12,6 +12,8 @@ pub(crate) fn spec() -> TableSpec {
         rows: vec![plain("regularizer"), plain("coefficient"), heading("shape", &["hidden", "batch_size"])],
         columns: vec![plain("activation")],
         cells: vec![Column::Metric(Metric::TestAccuracy), Column::Metric(Metric::Epochs), Column::Sparsity],
+        baseline: Vec::new(),
+        effects: false,
     }
 }
 

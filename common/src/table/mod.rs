@@ -1,6 +1,8 @@
 //! Outcomes grouped by axes: what a study's tables are made of.
 
+mod baseline;
 mod build;
+mod effects;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod mark;
@@ -8,11 +10,12 @@ mod notes;
 pub mod text;
 
 pub use build::{build, summarize};
+pub use effects::{Effects, Source, effects};
 pub use mark::best_cell;
 
 use crate::choice::{Choices, Value};
 use crate::metric::{Better, Ending, Metric, OutcomeSummary};
-use crate::stats::Summary;
+use crate::stats::{Outperforming, Summary};
 use std::fmt;
 
 /// What `[[study.table]]` asks for.
@@ -24,6 +27,10 @@ pub struct TableSpec {
     pub columns: Vec<Heading>,
     /// What stands in the cells.
     pub cells: Vec<Column>,
+    /// What the cells are compared with: values of settings that the axes vary. Empty where they are not.
+    pub baseline: Vec<(String, Value)>,
+    /// Whether the share of each axis in the variance is told below the table.
+    pub effects: bool,
 }
 
 /// One axis of a study as a heading: a plain axis stands for one setting, a zip for several.
@@ -78,6 +85,8 @@ pub struct Table {
     pub groups: Vec<Vec<Label>>,
     /// The columns of every group.
     pub quantities: Vec<Quantity>,
+    /// What the cells are compared with; empty where they are not.
+    pub baseline: Vec<(String, Value)>,
     /// In order of first appearance.
     pub rows: Vec<Row>,
     /// What a reader must know to read the cells, a sentence each. How marks look is the format's own: see
@@ -254,12 +263,36 @@ pub struct Measurement {
     pub undefined: usize,
     /// How the cell stands against the best one.
     pub mark: Mark,
+    /// How the cell stands against its baseline.
+    pub against: Against,
+}
+
+/// How a cell stands against its baseline, by one quantity.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Against {
+    /// Nothing to compare with: no baseline was asked for, the study has none for this cell, or they share no replicate
+    /// with a value.
+    Nothing,
+    /// It is a baseline.
+    Itself,
+    /// The differences over the replicates that both have.
+    Pairs(Difference),
+}
+
+/// The paired differences of a cell to its baseline: replicates share their seeds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Difference {
+    /// Mean and half-width of cell − baseline; `n` is the number of pairs.
+    pub summary: Summary,
+    /// How often the cell is the better one; `None` for what is described rather than judged.
+    pub won: Option<Outperforming>,
 }
 
 /// How a cell stands against the best one of the table, by one quantity.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mark {
     /// Worse, or not to be judged.
+    #[default]
     Plain,
     /// The best mean.
     Best,

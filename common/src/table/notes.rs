@@ -1,7 +1,8 @@
 //! The sentences under a table, without which its cells cannot be read.
 
+use super::baseline::Missing;
 use super::mark::Comparison;
-use super::{Counts, Mark, Measurement, Table};
+use super::{Against, Counts, Mark, Measurement, Table};
 
 /// With more cells than this, a caption warns that the best of many looks better than it is. The expected largest of
 /// ten standard normal numbers is 1.5 standard errors above their mean (Harter, Biometrika 48, 1961).
@@ -41,10 +42,11 @@ impl Table {
 }
 
 /// Returns the notes that this table needs, and no others.
-pub(super) fn of(table: &Table, comparison: Comparison) -> Vec<String> {
+pub(super) fn of(table: &Table, comparison: Comparison, missing: Missing) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(how_values_are_made(table));
     notes.extend(how_the_best_was_picked(comparison));
+    notes.extend(how_differences_are_made(table, missing));
     let any = |state: fn(&Counts) -> usize| table.cells().any(|cell| state(&cell.counts) > 0);
     let part = |(counts, m): (Counts, &Measurement)| m.summary.is_some_and(|s| s.n < counts.planned);
     if table.measurements().any(part) {
@@ -91,6 +93,37 @@ fn how_the_best_was_picked(comparison: Comparison) -> Vec<String> {
         notes.push(format!(
             "the best of {} cells is picked by the same replicates that it is reported with: its mean is optimistic",
             comparison.cells
+        ));
+    }
+    notes
+}
+
+fn how_differences_are_made(table: &Table, missing: Missing) -> Vec<String> {
+    if table.baseline.is_empty() {
+        return Vec::new();
+    }
+    let named = table.baseline.iter().map(|(setting, value)| format!("{setting}={value}"));
+    let named = named.collect::<Vec<_>>().join(" ");
+    let mut notes = vec![format!(
+        "Δ: the mean of the differences to the cell with {named} and otherwise the same choices, replicate by replicate, \
+         as they share their seeds, ± half-width of its 95 % Student-t interval; not corrected for the number of comparisons"
+    )];
+    let is_judged = |m: &Measurement| matches!(m.against, Against::Pairs(of) if of.won.is_some());
+    if table.measurements().any(|(_, measurement)| is_judged(measurement)) {
+        notes.push(
+            "P(better): the share of these pairs in which the cell is the better one, a tie counted half, and its 95 % interval \
+             (Wilson)"
+                .to_owned(),
+        );
+    }
+    let cells = |count: usize| format!("{count} cell{}", if count == 1 { "" } else { "s" });
+    if missing.without > 0 {
+        notes.push(format!("there is no baseline for {}", cells(missing.without)));
+    }
+    if missing.ambiguous > 0 {
+        notes.push(format!(
+            "{named} stands for several cells beside {}: name more of the settings",
+            cells(missing.ambiguous)
         ));
     }
     notes

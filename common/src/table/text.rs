@@ -2,12 +2,12 @@
 //!
 //! Rust's formatting of floats is exact and its own, so that the text is the same on every machine.
 
-use super::{Cell, Counts, Entry, Mark, Measurement, Quantity};
+use super::{Against, Cell, Counts, Difference, Entry, Mark, Measurement, Quantity};
 use crate::metric::Metric;
 use crate::stats::Summary;
 
 /// The text of one entry, in the parts that formats set apart.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EntryText {
     /// `0.9812 ±0.0007`, or empty where no replicate has a value.
     pub value: String,
@@ -18,38 +18,95 @@ pub struct EntryText {
 }
 
 impl EntryText {
-    /// Writes down one entry of `cell`.
-    pub fn of(cell: &Cell, entry: &Entry, quantity: Quantity) -> EntryText {
-        let Entry::Measured(measurement) = entry else {
-            return EntryText { value: String::new(), remark: String::new(), mark: Mark::Plain };
-        };
+    /// Writes down what the replicates of `cell` gave.
+    pub fn of(cell: &Cell, entry: &Entry, decimals: Decimals) -> EntryText {
+        let Entry::Measured(measurement) = entry else { return EntryText::default() };
         let (value, remark) = match measurement.summary {
             Some(summary) => {
-                (number(&summary, quantity), remark_beside_value(&cell.counts, measurement, summary.n))
+                (decimals.write(&summary), remark_beside_value(&cell.counts, measurement, summary.n))
             }
             None => (String::new(), remark_alone(&cell.counts, measurement)),
         };
         EntryText { value, remark, mark: measurement.mark }
     }
+
+    /// Writes down the difference to the baseline: `+0.0012 ±0.0007`, with `(2/3)` where a replicate has no pair.
+    pub fn of_difference(cell: &Cell, entry: &Entry, decimals: Decimals) -> EntryText {
+        let Entry::Measured(measurement) = entry else { return EntryText::default() };
+        let (value, remark) = match measurement.against {
+            Against::Nothing => Default::default(),
+            Against::Itself => (String::new(), "baseline".to_owned()),
+            Against::Pairs(Difference { summary, .. }) => {
+                let planned = cell.counts.planned;
+                let share = (summary.n < planned).then(|| format!("({}/{planned})", summary.n));
+                (decimals.write_signed(&summary), share.unwrap_or_default())
+            }
+        };
+        EntryText { value, remark, mark: Mark::Plain }
+    }
+
+    /// Writes down how often the cell did better than the baseline: `0.67 [0.21, 0.94]`.
+    pub fn of_won(entry: &Entry) -> EntryText {
+        let difference = entry.measured().and_then(|measurement| match measurement.against {
+            Against::Pairs(difference) => difference.won,
+            Against::Nothing | Against::Itself => None,
+        });
+        let value = difference.map(|won| format!("{:.2} [{:.2}, {:.2}]", won.share, won.lower, won.upper));
+        EntryText { value: value.unwrap_or_default(), ..EntryText::default() }
+    }
 }
 
-/// Writes mean and half-width with the same decimals: so many that the half-width has two significant digits, within
-/// the bounds of the quantity. Nothing rounds to 0 unseen: a half-width that would is written `±<0.0001`, and where the
-/// mean would too, or is huge, both have exponents.
+/// Writes mean and half-width of one cell by itself: so many decimals that its half-width has two significant digits,
+/// within the bounds of the quantity.
 pub fn number(summary: &Summary, quantity: Quantity) -> String {
-    let (least, most) = decimals(quantity);
-    let Summary { mean, half_width, .. } = *summary;
-    let tiny = vanishes(mean, most) && half_width.is_none_or(|h| h == 0.0 || vanishes(h, most));
-    if tiny || mean.abs() >= EXPONENT_FROM {
-        let half_width = half_width.map(|half_width| format!(" ±{half_width:.1e}"));
-        return format!("{mean:.2e}{}", half_width.unwrap_or_default());
+    Decimals::of(quantity, [summary]).write(summary)
+}
+
+/// How many decimals the numbers of a column have: the same in every row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Decimals {
+    all: usize,
+    /// The most that the quantity ever has.
+    most: usize,
+}
+
+impl Decimals {
+    /// Chooses so many that the smallest half-width above 0 has two significant digits, within the bounds of the quantity:
+    /// no cell loses what its interval supports. Without any half-width they are the most.
+    pub fn of<'a>(quantity: Quantity, column: impl IntoIterator<Item = &'a Summary>) -> Decimals {
+        let (least, most) = bounds(quantity);
+        let half_widths = column.into_iter().filter_map(|summary| summary.half_width);
+        let smallest = half_widths.filter(|half_width| *half_width > 0.0).min_by(f64::total_cmp);
+        let all = smallest.map_or(most, |smallest| decimals_for_two_digits(smallest).clamp(least, most));
+        Decimals { all, most }
     }
-    let Some(half_width) = half_width else { return format!("{mean:.most$}") };
-    let decimals = decimals_for_two_digits(half_width).clamp(least, most);
-    if vanishes(half_width, decimals) {
-        return format!("{mean:.decimals$} ±<{:.decimals$}", smallest(decimals));
+
+    /// Writes mean and half-width. Nothing rounds to 0 unseen: a half-width that would is written `±<0.0001`, and where the
+    /// mean would too, or is huge, both have exponents.
+    fn write(self, summary: &Summary) -> String {
+        self.write_with(summary, "")
     }
-    format!("{mean:.decimals$} ±{half_width:.decimals$}")
+
+    /// Writes the same with the sign of the mean, also where it is not negative.
+    fn write_signed(self, summary: &Summary) -> String {
+        self.write_with(summary, if summary.mean.is_sign_negative() { "" } else { "+" })
+    }
+
+    fn write_with(self, summary: &Summary, sign: &str) -> String {
+        let Decimals { all, most } = self;
+        let Summary { mean, half_width, .. } = *summary;
+        let tiny = vanishes(mean, most) && half_width.is_none_or(|h| h == 0.0 || vanishes(h, most));
+        if tiny || mean.abs() >= EXPONENT_FROM {
+            let half_width = half_width.map(|half_width| format!(" ±{half_width:.1e}"));
+            return format!("{sign}{mean:.2e}{}", half_width.unwrap_or_default());
+        }
+        let mean = format!("{sign}{mean:.all$}");
+        match half_width {
+            None => mean,
+            Some(half_width) if vanishes(half_width, all) => format!("{mean} ±<{:.all$}", smallest(all)),
+            Some(half_width) => format!("{mean} ±{half_width:.all$}"),
+        }
+    }
 }
 
 /// Means from here on are written with an exponent: a diverging objective can have 38 digits.
@@ -62,7 +119,7 @@ fn vanishes(value: f64, decimals: usize) -> bool {
 }
 
 /// Returns the fewest and the most decimals of a quantity. Four resolve one sample of a test set of 10,000.
-fn decimals(quantity: Quantity) -> (usize, usize) {
+fn bounds(quantity: Quantity) -> (usize, usize) {
     match quantity {
         Quantity::Sparsity(_) => (2, 4),
         Quantity::Metric(metric) => match metric {
@@ -79,12 +136,12 @@ fn decimals(quantity: Quantity) -> (usize, usize) {
     }
 }
 
-/// Returns how many decimals show two significant digits of `value`. Read off its decimal form: a logarithm would
+/// Returns how many decimals show two significant digits of a value above 0. Read off its decimal form: a logarithm would
 /// depend on the machine, and would not see that 0.0996 rounds to 0.10.
 fn decimals_for_two_digits(value: f64) -> usize {
     let scientific = format!("{value:.1e}");
     let exponent: i32 = scientific.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
-    if value == 0.0 { usize::MAX } else { usize::try_from(1 - exponent).unwrap_or(0) }
+    usize::try_from(1 - exponent).unwrap_or(0)
 }
 
 /// Returns 10^−decimals.
@@ -155,15 +212,46 @@ mod tests {
         assert_eq!(number(&Summary { n: 1, mean: 0.5, half_width: None }, ACCURACY), "0.5000");
     }
 
+    fn decimals_of(half_widths: &[f64]) -> Decimals {
+        let of = |half_width: &f64| Summary { n: 3, mean: 0.5, half_width: Some(*half_width) };
+        Decimals::of(ACCURACY, &half_widths.iter().map(of).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_column_has_the_decimals_that_its_smallest_interval_supports() {
+        for (half_widths, all) in [
+            (&[0.12, 0.035, 0.0][..], 3),
+            (&[0.12, 0.15][..], 2),
+            (&[0.12, 0.000_001][..], 4),
+            (&[0.0, 0.0][..], 4),
+            (&[][..], 4),
+        ] {
+            assert_eq!(decimals_of(half_widths).all, all, "{half_widths:?}");
+        }
+        let of = |mean, half_width| decimals_of(&[0.035]).write(&Summary { n: 3, mean, half_width });
+        assert_eq!(of(0.21, Some(0.12)), "0.210 ±0.120");
+        assert_eq!(of(0.21, Some(0.0)), "0.210 ±0.000");
+        assert_eq!(of(0.21, None), "0.210");
+    }
+
+    #[test]
+    fn differences_have_their_sign() {
+        let of = |mean| decimals_of(&[0.035]).write_signed(&Summary { n: 3, mean, half_width: Some(0.035) });
+        assert_eq!([of(0.1), of(-0.1), of(0.0)], ["+0.100 ±0.035", "-0.100 ±0.035", "+0.000 ±0.035"]);
+        assert_eq!(of(1e-9), "+0.000 ±0.035");
+    }
+
     fn text(replicates: Vec<Replicate>) -> (String, String) {
         let spec = TableSpec {
             rows: Vec::new(),
             columns: Vec::new(),
             cells: vec![Column::Metric(Metric::TestAccuracy)],
+            baseline: Vec::new(),
+            effects: false,
         };
         let table = build(&spec, &[cell("l1", None, "relu", &[8.0], replicates)]);
         let cell = table.rows[0].cells[0].as_ref().unwrap();
-        let text = EntryText::of(cell, &cell.entries[0], ACCURACY);
+        let text = EntryText::of(cell, &cell.entries[0], decimals_of(&[0.0]));
         (text.value, text.remark)
     }
 

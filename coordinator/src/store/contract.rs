@@ -1,7 +1,7 @@
 //! What every store does, run over each of them.
 
 use super::{
-    Batch, MemoryStore, Preview, Reader, SqliteReader, SqliteStore, Store, StoreError, StoredResult,
+    Batch, Detail, MemoryStore, Preview, Reader, SqliteReader, SqliteStore, Store, StoreError, StoredResult,
     StoredResults,
 };
 use crate::core::testing::{outcome, sweep_of};
@@ -171,6 +171,41 @@ fn what_is_loaded_tells_the_same_story() {
             "finished succeeded",
         ];
         assert_eq!(story, expected);
+    });
+}
+
+#[test]
+fn one_pass_over_a_sweep_tells_what_the_pages_do_and_nothing_of_other_sweeps() {
+    for_every_store(|subject| {
+        begin(subject);
+        let open = sweep_of("a", 3);
+        let other = Arc::new(sweep_of("other", 3).trial(0).unwrap());
+        let [other, failed] = [other, Arc::new(open.trial(2).unwrap())].map(|spec| {
+            let fence = Fence { term: Term(1), trial: spec.id(), attempt: Attempt(1) };
+            let (worker, worker_name) = (WorkerId(1), "worker".into());
+            (spec.id(), Event::AttemptLeased { fence, spec, worker, worker_name, expires: Moment(9) })
+        });
+        let failure = Failure { kind: FailureKind::Panic, detail: "index out of bounds".to_owned() };
+        let fails = |trial| Event::TrialFailed { trial, failure: failure.clone() };
+        let (mut events, record) = finished(&success(), 1);
+        let is_other_s =
+            other.0 != spec().id() && open.index_of(&sweep_of("other", 3).trial(0).unwrap()).is_none();
+        events.extend([other.1, fails(other.0), failed.1, fails(failed.0)]);
+        commit(subject, events, vec![record]);
+        for detail in [Detail::End, Detail::Measures] {
+            let mut seen = std::collections::BTreeMap::new();
+            let mut take = |index, trial| assert_eq!(seen.insert(index, trial), None, "each once");
+            subject.read().for_each_ended(&open, detail, &mut take).unwrap();
+            let paged = subject.read().ended(0, 10).unwrap();
+            let expected =
+                paged.into_iter().filter_map(|of| Some((open.index_of(&of.spec)?, of.cut(detail))));
+            assert_eq!(seen, expected.collect());
+            assert_eq!(seen.len(), if is_other_s { 2 } else { 3 });
+            let summary = seen[&1].summary.as_ref();
+            assert_eq!(summary.is_some(), detail == Detail::Measures);
+            let matrices = summary.and_then(|of| Some(of.evaluation.as_ref()?.matrices.clone()));
+            assert!(matrices.is_none_or(|of| of[0].sparsity == 1.0 / 3.0 && of[0].histogram.is_empty()));
+        }
     });
 }
 

@@ -8,6 +8,7 @@ mod contract;
 mod memory;
 mod migrations;
 mod rows;
+mod scan;
 mod sqlite;
 pub mod wire;
 mod write;
@@ -22,6 +23,9 @@ use gridsweep_common::metric::{EpochMetrics, OutcomeSummary};
 use gridsweep_common::trial::{Failure, TrialSpec};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// How many rows are read at a time.
+const PAGE_ROWS: usize = 1000;
 
 /// What goes into the store in one transaction.
 #[derive(Debug, Default)]
@@ -66,6 +70,26 @@ pub trait Reader {
     /// Returns at most `limit` trials that have ended, in the order in which they did, from behind the `after`th on. A
     /// trial whose result came after it was given up stands where the result came.
     fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError>;
+    /// Hands `take` every trial of a sweep that has ended, with its index in the sweep and as much of its result as is asked
+    /// for: each once, in any order, one at a time, so that a store of any size can be counted and averaged.
+    fn for_each_ended(
+        &self,
+        sweep: &OpenSweep,
+        detail: Detail,
+        take: &mut dyn FnMut(u64, EndedTrial),
+    ) -> Result<(), StoreError> {
+        let mut after = 0;
+        loop {
+            let page = self.ended(after, PAGE_ROWS)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.sequence;
+            for trial in page {
+                if let Some(index) = sweep.index_of(&trial.spec) {
+                    take(index, trial.cut(detail));
+                }
+            }
+        }
+    }
     /// Returns every epoch of a trial: of its result, or else of its running attempt as far as reported.
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError>;
     /// Returns the attempts at a trial, in order.
@@ -86,6 +110,14 @@ impl<R: Reader + ?Sized> Reader for &R {
     }
     fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
         (**self).ended(after, limit)
+    }
+    fn for_each_ended(
+        &self,
+        sweep: &OpenSweep,
+        detail: Detail,
+        take: &mut dyn FnMut(u64, EndedTrial),
+    ) -> Result<(), StoreError> {
+        (**self).for_each_ended(sweep, detail, take)
     }
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
         (**self).epochs(trial)
@@ -150,6 +182,40 @@ pub struct StoredTrial {
     pub summary: Option<OutcomeSummary>,
     /// When the result was recorded, in milliseconds since 1970.
     pub recorded_ms: Option<i64>,
+}
+
+/// How much is read of a trial that has ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Detail {
+    /// How it ended.
+    End,
+    /// What it measured, without the histograms of its weights: what a table needs.
+    Measures,
+}
+
+/// A trial of a sweep that has ended. What it computed follows from its index in the sweep.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EndedTrial {
+    /// Its id.
+    pub id: TrialId,
+    /// How it ended.
+    pub end: TrialEnd,
+    /// Why it has no result, where it has none.
+    pub failure: Option<Failure>,
+    /// Its result, where it has one and it was asked for; the histograms of the matrices are empty.
+    pub summary: Option<OutcomeSummary>,
+}
+
+impl StoredTrial {
+    /// Returns what is asked for of it.
+    fn cut(self, detail: Detail) -> EndedTrial {
+        let mut summary = self.summary.filter(|_| detail == Detail::Measures);
+        let evaluation = summary.as_mut().and_then(|summary| summary.evaluation.as_mut());
+        for matrix in evaluation.into_iter().flat_map(|evaluation| &mut evaluation.matrices) {
+            matrix.histogram = Vec::new();
+        }
+        EndedTrial { id: self.id, end: self.end, failure: self.failure, summary }
+    }
 }
 
 /// A trial that an attempt was made at.

@@ -77,7 +77,7 @@ pub(super) fn spec_columns(spec: &TrialSpec) -> [Box<dyn ToSql>; 7] {
     ]
 }
 
-fn pick_name(pick: Pick) -> &'static str {
+pub(super) fn pick_name(pick: Pick) -> &'static str {
     match pick {
         Pick::Random => "random",
         Pick::Last => "last",
@@ -189,7 +189,11 @@ impl From<Ending> for TrialEnd {
 }
 
 /// Reads a summary from the columns that begin at `first`; `None` where the trial has no result.
-pub(super) fn read_summary(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<OutcomeSummary>> {
+pub(super) fn read_summary(
+    row: &Row<'_>,
+    first: usize,
+    matrices: ReadMatrices,
+) -> rusqlite::Result<Option<OutcomeSummary>> {
     let Some(ending) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
     let ending = match TrialEnd::from_name(&ending) {
         Some(TrialEnd::Succeeded) => Ending::Succeeded,
@@ -203,12 +207,43 @@ pub(super) fn read_summary(row: &Row<'_>, first: usize) -> rusqlite::Result<Opti
         min_training_loss: row.get(first + 3)?,
         min_validation_loss: row.get(first + 4)?,
         numerics: row.get(first + 5)?,
-        evaluation: if ending == Ending::Succeeded { Some(read_evaluation(row, first + 6)?) } else { None },
+        evaluation: match ending {
+            Ending::Succeeded => Some(read_evaluation(row, first + 6, matrices)?),
+            Ending::Diverged => None,
+        },
     }))
 }
 
-fn read_evaluation(row: &Row<'_>, first: usize) -> rusqlite::Result<Evaluation> {
-    let matrices: Vec<MatrixSummary> = json(row, first + 5)?;
+/// Reads the matrices of a result from a column.
+pub(super) fn read_matrices(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<MatrixSummary>> {
+    json(row, column)
+}
+
+/// Reads the same without their histograms: nine tenths of the text, which need not be read as numbers.
+pub(super) fn read_matrices_without_histograms(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Vec<MatrixSummary>> {
+    let text = row.get_ref(column)?.as_str()?;
+    let mut short = String::with_capacity(text.len() / 8);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(HISTOGRAM) {
+        short.push_str(before);
+        short.push_str(HISTOGRAM);
+        rest = after.find(']').map_or(after, |end| &after[end..]);
+    }
+    short.push_str(rest);
+    serde_json::from_str(&short).map_err(|error| wrong(column, &error.to_string()))
+}
+
+/// How a histogram begins in the text of a matrix.
+const HISTOGRAM: &str = "\"histogram\":[";
+
+/// Reads the matrices of a result from a column.
+pub(super) type ReadMatrices = fn(&Row<'_>, usize) -> rusqlite::Result<Vec<MatrixSummary>>;
+
+fn read_evaluation(row: &Row<'_>, first: usize, matrices: ReadMatrices) -> rusqlite::Result<Evaluation> {
+    let matrices = matrices(row, first + 5)?;
     Ok(Evaluation {
         validation_loss: row.get(first)?,
         test_loss: row.get(first + 1)?,

@@ -6,8 +6,8 @@
 use super::rows::{self, store_error};
 use super::write::write;
 use super::{
-    AttemptedTrial, Batch, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredResults,
-    StoredSweep, StoredTrial, migrations,
+    AttemptedTrial, Batch, Detail, EndedTrial, Reader, RunningAttempt, Store, StoreError, StoredAttempt,
+    StoredResults, StoredSweep, StoredTrial, migrations, scan,
 };
 use crate::core::{Event, Moment};
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
@@ -271,7 +271,7 @@ impl SqliteReader {
                 spec: rows::read_spec(row, 1)?,
                 end,
                 failure,
-                summary: rows::read_summary(row, 11)?,
+                summary: rows::read_summary(row, 11, rows::read_matrices)?,
                 recorded_ms: row.get(23)?,
             })
         })
@@ -339,6 +339,15 @@ impl Reader for SqliteReader {
     fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
         let condition = "sequence > ?1 ORDER BY sequence LIMIT ?2";
         self.ended_where(condition, &[&after.cast_signed(), &(limit as i64)])
+    }
+
+    fn for_each_ended(
+        &self,
+        sweep: &OpenSweep,
+        detail: Detail,
+        take: &mut dyn FnMut(u64, EndedTrial),
+    ) -> Result<(), StoreError> {
+        scan::scan(&self.connection, sweep, detail, take).map_err(|error| store_error(&self.path, error))
     }
 
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {

@@ -1,0 +1,103 @@
+//! One pass over all of a sweep that has ended, in the order in which the rows lie in the file.
+//!
+//! In the order in which trials ended, every row would be on another page: the file is ordered by ids, which are hashes.
+//! Most trials are replicates of a cell that was met before, so the text of choices is looked up before it is read.
+
+use super::rows::{self, wrong};
+use super::{Detail, EndedTrial};
+use gridsweep_common::choice::Choices;
+use gridsweep_common::frozen::OpenSweep;
+use gridsweep_common::id::Digest;
+use gridsweep_common::search::Search;
+use rusqlite::{Connection, Row};
+use std::collections::BTreeMap;
+
+/// Where the columns of the query begin.
+const SPEC_FIRST: usize = 1;
+const END_FIRST: usize = 8;
+const SUMMARY_FIRST: usize = 11;
+
+/// Hands `take` the index and the trial for every trial of `sweep` that has ended.
+pub(super) fn scan(
+    connection: &Connection,
+    sweep: &OpenSweep,
+    detail: Detail,
+    take: &mut dyn FnMut(u64, EndedTrial),
+) -> rusqlite::Result<()> {
+    let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
+    let (summary, join) = match detail {
+        Detail::End => (String::new(), ""),
+        Detail::Measures => (
+            format!(", {}", rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics")),
+            "LEFT JOIN result ON result.trial = trial.id",
+        ),
+    };
+    let sql = format!(
+        "SELECT id, {spec}, state, failure, failure_detail{summary} FROM trial {join}
+         WHERE state NOT IN ('pending', 'leased') ORDER BY id"
+    );
+    let mut members = Members::of(sweep);
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(index) = members.index(row)? {
+            take(index, read(row, detail)?);
+        }
+    }
+    Ok(())
+}
+
+fn read(row: &Row<'_>, detail: Detail) -> rusqlite::Result<EndedTrial> {
+    let (end, failure) = rows::read_end(row, END_FIRST)?.ok_or(rusqlite::Error::InvalidQuery)?;
+    let summary = match detail {
+        Detail::End => None,
+        Detail::Measures => rows::read_summary(row, SUMMARY_FIRST, rows::read_matrices_without_histograms)?,
+    };
+    Ok(EndedTrial { id: rows::read_id(row, 0)?, end, failure, summary })
+}
+
+/// Tells which trials are a sweep's.
+struct Members<'a> {
+    sweep: &'a OpenSweep,
+    root: String,
+    data: String,
+    /// By the text of a cell's choices: the index of its first replicate, `None` where the sweep does not have the cell.
+    cells: BTreeMap<Digest, Option<u64>>,
+}
+
+impl Members<'_> {
+    fn of(sweep: &OpenSweep) -> Members<'_> {
+        let root = sweep.sweep.replicates.seed.to_string();
+        Members { sweep, root, data: sweep.data().to_string(), cells: BTreeMap::new() }
+    }
+
+    /// Returns the index of the row's trial: what `OpenSweep::index_of` does with the trial read.
+    fn index(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<u64>> {
+        let validation = self.sweep.sweep.data.validation;
+        let text = |column: usize| row.get_ref(SPEC_FIRST + column)?.as_str().map_err(rusqlite::Error::from);
+        let replicate: u32 = row.get(SPEC_FIRST + 2)?;
+        let fits = text(1)? == self.root
+            && replicate < self.sweep.sweep.grid().replicates()
+            && text(3)? == self.data
+            && row.get::<_, f64>(SPEC_FIRST + 4)? == validation.fraction
+            && text(5)? == rows::pick_name(validation.pick)
+            && row.get::<_, u32>(SPEC_FIRST + 6)? == self.sweep.frozen.numerics;
+        if !fits {
+            return Ok(None);
+        }
+        Ok(self.first_of_cell(text(0)?)?.map(|first| first + u64::from(replicate)))
+    }
+
+    fn first_of_cell(&mut self, choices: &str) -> rusqlite::Result<Option<u64>> {
+        let key = Digest::of(choices.as_bytes());
+        if let Some(first) = self.cells.get(&key) {
+            return Ok(*first);
+        }
+        let json = serde_json::from_str(choices).map_err(|error| wrong(SPEC_FIRST, &error.to_string()))?;
+        let choices =
+            Choices::from_json(&json).ok_or_else(|| wrong(SPEC_FIRST, "choices that are no table"))?;
+        let first = self.sweep.sweep.grid().index_of(&choices, 0);
+        self.cells.insert(key, first);
+        Ok(first)
+    }
+}
