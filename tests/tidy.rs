@@ -113,13 +113,14 @@ pub(crate) struct Register {
     pub(crate) must_exist: bool,
 }
 
-const REGISTERS: [Register; 8] = [
+const REGISTERS: [Register; 9] = [
     Register { folder: "worker/engine/src/activation", helpers: &[], must_exist: true },
     Register { folder: "worker/engine/src/regularizer", helpers: &[], must_exist: true },
     Register { folder: "worker/engine/src/optimizer", helpers: &[], must_exist: true },
     Register { folder: "worker/engine/src/schedule", helpers: &[], must_exist: true },
     Register { folder: "worker/src/dataset", helpers: &["csv", "files", "idx"], must_exist: true },
     Register { folder: "common/src/report", helpers: &[], must_exist: true },
+    Register { folder: "common/src/figure", helpers: &["ask", "cells", "heat", "sheet"], must_exist: true },
     Register {
         folder: "common/src/search",
         helpers: &["check", "overlap", "region", "settings", "space", "split", "tally"],

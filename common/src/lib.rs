@@ -17,6 +17,7 @@
 pub mod catalogue;
 pub mod choice;
 pub mod data;
+pub mod figure;
 pub mod frozen;
 pub mod id;
 pub mod metric;
@@ -27,6 +28,7 @@ pub mod search;
 pub mod seed;
 pub mod spec;
 pub mod stats;
+pub mod svg;
 pub mod table;
 pub mod trial;
 pub mod weights;

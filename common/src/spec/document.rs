@@ -237,12 +237,12 @@ pub(super) fn describe(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Writes names as ``a`, `b` and `c``.
-pub(super) fn list_of<T: std::fmt::Display>(names: &[T]) -> String {
+pub(crate) fn list_of<T: std::fmt::Display>(names: &[T]) -> String {
     joined(names, "and")
 }
 
 /// Writes names as ``a`, `b` or `c``.
-pub(super) fn any_of<T: std::fmt::Display>(names: &[T]) -> String {
+pub(crate) fn any_of<T: std::fmt::Display>(names: &[T]) -> String {
     joined(names, "or")
 }
 
@@ -256,7 +256,7 @@ fn joined<T: std::fmt::Display>(names: &[T], word: &str) -> String {
 }
 
 /// Returns a name as messages show it: not longer than a line.
-pub(super) fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     const MOST: usize = 60;
     if name.chars().count() <= MOST {
         return name.to_owned();

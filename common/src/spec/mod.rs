@@ -13,7 +13,7 @@ mod presentation;
 mod problem;
 mod sections;
 mod study;
-mod suggest;
+pub(crate) mod suggest;
 
 pub use crate::data::{Pick, Validation};
 pub use artifacts::{Artifacts, WeightsOf};
@@ -26,6 +26,7 @@ use crate::search::Grid;
 use crate::search::settings::Settings;
 use crate::table::{Heading, TableSpec};
 use document::{Problems, Table};
+pub(crate) use document::{any_of, list_of, shortened};
 use std::sync::Arc;
 use toml::de::DeTable;
 
