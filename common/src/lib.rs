@@ -18,6 +18,7 @@ pub mod catalogue;
 pub mod choice;
 pub mod data;
 pub mod figure;
+pub mod findings;
 pub mod frozen;
 pub mod id;
 pub mod metric;

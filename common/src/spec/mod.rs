@@ -11,6 +11,7 @@ mod explain;
 mod power;
 mod presentation;
 mod problem;
+mod publication;
 mod sections;
 mod study;
 pub(crate) mod suggest;
@@ -22,6 +23,7 @@ pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
 use crate::data::{DataFormat, Standardize};
+use crate::findings::Publication;
 use crate::search::Grid;
 use crate::search::settings::Settings;
 use crate::table::{Heading, TableSpec};
@@ -48,6 +50,8 @@ pub struct Sweep {
     pub artifacts: Artifacts,
     /// The studies, in the file's order; at least one.
     pub studies: Vec<Study>,
+    /// What someone has printed of the same experiments.
+    pub publication: Option<Publication>,
     grid: Grid,
 }
 
