@@ -120,7 +120,11 @@ const REGISTERS: [Register; 9] = [
     Register { folder: "worker/engine/src/schedule", helpers: &[], must_exist: true },
     Register { folder: "worker/src/dataset", helpers: &["csv", "files", "idx"], must_exist: true },
     Register { folder: "common/src/report", helpers: &[], must_exist: true },
-    Register { folder: "common/src/figure", helpers: &["ask", "cells", "heat", "sheet"], must_exist: true },
+    Register {
+        folder: "common/src/figure",
+        helpers: &["ask", "cells", "heat", "plot", "series", "sheet"],
+        must_exist: true,
+    },
     Register {
         folder: "common/src/search",
         helpers: &["check", "overlap", "region", "settings", "space", "split", "tally"],

@@ -2,7 +2,7 @@
 
 use super::{ALL, Need, by_name};
 use crate::choice::Value;
-use crate::metric::{self, Metric};
+use crate::metric::{self, EpochMetrics, Metric};
 use crate::spec::suggest::did_you_mean;
 use crate::spec::{any_of, list_of, shortened};
 use crate::svg::scale::{self, ScaleKind};
@@ -133,6 +133,25 @@ pub const EPOCH_METRICS: [(&str, EpochMetric); 6] = [
     ("validation_accuracy", EpochMetric::ValidationAccuracy),
     ("learning_rate", EpochMetric::LearningRate),
 ];
+
+impl EpochMetric {
+    /// Returns its name in exports.
+    pub fn name(self) -> &'static str {
+        EPOCH_METRICS.iter().find(|(_, metric)| *metric == self).map_or("", |(name, _)| name)
+    }
+
+    /// Returns its value in an epoch.
+    pub fn of(self, epoch: &EpochMetrics) -> f64 {
+        match self {
+            EpochMetric::TrainingObjective => epoch.training_objective,
+            EpochMetric::TrainingLoss => epoch.training_loss,
+            EpochMetric::ValidationLoss => epoch.validation_loss,
+            EpochMetric::TrainingAccuracy => epoch.training_accuracy,
+            EpochMetric::ValidationAccuracy => epoch.validation_accuracy,
+            EpochMetric::LearningRate => epoch.learning_rate,
+        }
+    }
+}
 
 /// Which of the selected cells are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

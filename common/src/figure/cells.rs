@@ -2,7 +2,8 @@
 
 use super::{FigureError, FigureSpec, Pick, Subject};
 use crate::metric::Ending;
-use crate::table::{CellResults, Counts, Heading, Label, Replicate, best_cell};
+use crate::stats::{Summary, TQuantiles};
+use crate::table::{CellResults, Counts, Heading, Label, Quantity, Replicate, best_cell};
 
 impl FigureSpec {
     /// Returns the places of the cells that are shown, in the study's order.
@@ -80,4 +81,14 @@ pub(super) fn why_nothing(replicate: Option<&Replicate>) -> &'static str {
             Ending::Succeeded => "nothing measured",
         },
     }
+}
+
+/// Returns mean and interval of a quantity over those replicates of a cell that have it.
+pub(super) fn measure(cell: &CellResults, quantity: Quantity, quantiles: &mut TQuantiles) -> Option<Summary> {
+    let value = |replicate: &Replicate| match replicate {
+        Replicate::Finished(outcome) => quantity.of(outcome),
+        Replicate::Pending | Replicate::Missing => None,
+    };
+    let values: Vec<f64> = cell.replicates.iter().filter_map(value).collect();
+    quantiles.summarize(&values)
 }

@@ -4,9 +4,15 @@
 //! [`Figure::draw`] is handed that. One request may give several drawings, such as one a cell.
 
 mod ask;
+mod bars;
 mod cells;
 mod confusion;
+mod curves;
 mod heat;
+mod heatmap;
+mod lines;
+mod plot;
+mod series;
 mod sheet;
 
 pub use ask::{Along, Asked, EPOCH_METRICS, EpochMetric, Fault, FigureSpec, Pick, SHAPES, Shape, Shown};
@@ -48,7 +54,8 @@ pub enum Need {
 }
 
 /// Every kind, in the order of the help text.
-pub const ALL: &[&dyn Figure] = &[&confusion::Confusion];
+pub const ALL: &[&dyn Figure] =
+    &[&curves::Curves, &confusion::Confusion, &lines::Lines, &bars::Bars, &heatmap::Heatmap];
 
 /// Returns the kind of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Figure> {

@@ -1,6 +1,7 @@
 //! The sheet that every figure stands on: title, legend, panels, notes below one another, each as high as it needs.
 
 use super::Drawing;
+use crate::svg::colour::graded;
 use crate::svg::text::{self, Anchor};
 use crate::svg::{Area, Paint, Stroke, Svg};
 
@@ -19,63 +20,71 @@ pub(super) const SMALL: f64 = 11.0;
 /// How a line and its points are told from the others, without colour too.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Look {
-    /// The colour, and with it the mark.
-    pub(super) colour: usize,
+    paint: Paint,
+    /// The form of its points.
+    mark: usize,
     /// Which of [`DASHES`].
-    pub(super) dash: usize,
+    dash: usize,
 }
 
 const DASHES: [&str; 4] = ["", "7 3", "2 3", "9 3 2 3"];
 const MARKS: usize = 5;
 
 impl Look {
-    /// Returns the look of the `number`th line: other colours first, then other dashes too.
+    /// Returns the look of the `number`th line.
     pub(super) fn numbered(number: usize) -> Look {
-        Look { colour: number, dash: number }
+        Look { paint: Paint::Series(number), mark: number % MARKS, dash: number % DASHES.len() }
+    }
+
+    /// Returns the look of the `number`th of `count` lines that have an order: neighbours have neighbouring colours.
+    pub(super) fn graded(number: usize, count: usize) -> Look {
+        let share = number as f64 / (count.max(2) - 1) as f64;
+        Look { paint: Paint::Fixed(graded(share)), mark: number % MARKS, dash: number / MARKS % DASHES.len() }
     }
 
     pub(super) fn paint(self) -> Paint {
-        Paint::Series(self.colour)
+        self.paint
     }
 
     pub(super) fn stroke(self, width: f64) -> Stroke {
-        Stroke { paint: self.paint(), width, dash: DASHES[self.dash % DASHES.len()] }
+        Stroke { paint: self.paint, width, dash: DASHES[self.dash] }
     }
 
     /// Draws a point of the line; hollow where its mean is over fewer replicates than planned.
     pub(super) fn mark(self, svg: &mut Svg, at: (f64, f64), is_hollow: bool, hover: &str) {
         const RADIUS: f64 = 4.0;
-        let fill = if is_hollow { Paint::Paper } else { self.paint() };
-        let outline = Stroke::plain(self.paint(), 1.6);
-        let (x, y) = at;
-        let corner = |dx: f64, dy: f64| (x + dx * RADIUS, y + dy * RADIUS);
-        match self.colour % MARKS {
-            0 => svg.dot(at, RADIUS, fill, outline, hover),
-            1 => svg.shape_through(
-                &[corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0)],
-                fill,
-                outline,
-                hover,
-            ),
-            2 => svg.shape_through(
-                &[corner(0.0, -1.3), corner(1.2, 0.9), corner(-1.2, 0.9)],
-                fill,
-                outline,
-                hover,
-            ),
-            3 => svg.shape_through(
-                &[corner(0.0, -1.4), corner(1.4, 0.0), corner(0.0, 1.4), corner(-1.4, 0.0)],
-                fill,
-                outline,
-                hover,
-            ),
-            _ => svg.shape_through(
-                &[corner(0.0, 1.3), corner(1.2, -0.9), corner(-1.2, -0.9)],
-                fill,
-                outline,
-                hover,
-            ),
+        const FORMS: [&[(f64, f64)]; MARKS] = [
+            &[],
+            &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            &[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)],
+            &[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)],
+            &[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)],
+        ];
+        let fill = if is_hollow { Paint::Paper } else { self.paint };
+        let outline = Stroke::plain(self.paint, 1.6);
+        let corner = |&(dx, dy): &(f64, f64)| (at.0 + dx * RADIUS, at.1 + dy * RADIUS);
+        match FORMS[self.mark] {
+            [] => svg.dot(at, RADIUS, fill, outline, hover),
+            form => svg.shape_through(&form.iter().map(corner).collect::<Vec<_>>(), fill, outline, hover),
         }
+    }
+}
+
+/// Returns how many panels stand side by side.
+pub(super) fn columns_for(panels: usize) -> usize {
+    match panels {
+        0 | 1 => 1,
+        2 | 4 => 2,
+        _ => 3,
+    }
+}
+
+/// Returns width and height of the planes of panels that so many stand side by side of.
+pub(super) fn size_for(columns: usize) -> (f64, f64) {
+    match columns {
+        0 | 1 => (520.0, 300.0),
+        2 => (330.0, 230.0),
+        _ => (250.0, 200.0),
     }
 }
 
@@ -84,8 +93,8 @@ impl Look {
 pub(super) enum Swatch {
     /// A line with its mark.
     Line(Look, bool),
-    /// A filled square.
-    Square(Paint),
+    /// A mark alone.
+    Mark(Look),
     /// A ramp of colours between two words.
     Ramp(Vec<Paint>, String, String),
 }
@@ -105,7 +114,7 @@ impl Entry {
     fn width(&self, most: f64) -> f64 {
         let lead = match &self.swatch {
             Swatch::Line(..) => SWATCH,
-            Swatch::Square(_) => 16.0,
+            Swatch::Mark(_) => 16.0,
             Swatch::Ramp(_, from, to) => RAMP + text::width(from, SMALL) + text::width(to, SMALL) + 18.0,
         };
         (lead + text::width(&self.words, LABEL)).min(most)
@@ -121,8 +130,8 @@ impl Entry {
                 }
                 SWATCH
             }
-            Swatch::Square(paint) => {
-                svg.fill(Area { x, y: middle - 5.0, width: 10.0, height: 10.0 }, *paint, "");
+            Swatch::Mark(look) => {
+                look.mark(svg, (x + 5.0, middle), false, "");
                 16.0
             }
             Swatch::Ramp(colours, from, to) => {

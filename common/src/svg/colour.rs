@@ -130,6 +130,18 @@ pub fn diverging(share: f64) -> Rgb {
     }
 }
 
+/// Colours in an order, each of a brightness that is read on white and on black; `share` is within 0 … 1.
+pub fn graded(share: f64) -> Rgb {
+    const ORDER: [Rgb; 5] = [
+        Rgb(0x7b, 0x5e, 0xc9),
+        Rgb(0x34, 0x87, 0xc9),
+        Rgb(0x1f, 0x9e, 0x89),
+        Rgb(0x9a, 0x93, 0x22),
+        Rgb(0xd9, 0x6f, 0x22),
+    ];
+    ramp(&ORDER, share)
+}
+
 fn ramp(colours: &[Rgb], share: f64) -> Rgb {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     let place = share * (colours.len() - 1) as f64;

@@ -154,6 +154,20 @@ impl Svg {
         self.shape(&target, hover);
     }
 
+    /// Shows `hover` where a pointer comes near a point, and draws nothing.
+    pub fn target(&mut self, centre: (f64, f64), radius: f64, hover: &str) {
+        let [x, y, radius] = [centre.0, centre.1, radius].map(coordinate);
+        self.shape(&format!("circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill-opacity=\"0\""), hover);
+    }
+
+    /// Draws a cross from corner to corner of a rectangle.
+    pub fn cross(&mut self, area: Area, stroke: Stroke, hover: &str) {
+        let Area { x, y, .. } = area;
+        let (falling, rising) =
+            (path(&[(x, y), (area.right(), area.bottom())]), path(&[(x, area.bottom()), (area.right(), y)]));
+        self.shape(&format!("path d=\"{falling}{rising}\" {}", stroke.attributes(Some(Paint::None))), hover);
+    }
+
     /// Writes a line of text with its baseline at `at`.
     pub fn text(&mut self, at: (f64, f64), anchor: Anchor, size: f64, paint: Paint, text: &str) {
         self.place_text(at, anchor, size, paint, text, 0.0);

@@ -203,7 +203,7 @@ mod tests {
             labels(linear(0.0, 1.0)),
             ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"].map(|l| if l == "0.0" { "0" } else { l })
         );
-        assert_eq!(labels(linear(0.9512, 0.9822)), ["0.96", "0.97", "0.98"]);
+        assert_eq!(labels(linear(0.9512, 0.9822)), ["0.955", "0.960", "0.965", "0.970", "0.975", "0.980"]);
         assert_eq!(labels(linear(-30.0, 130.0)), ["0", "50", "100"]);
         let log = |low, high| Scale::between(ScaleKind::Log, low, high);
         assert_eq!(labels(log(0.00009, 1.1)), ["0.0001", "0.001", "0.01", "0.1", "1"]);
