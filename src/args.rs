@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Retry(SweepArgs),
     /// Print the tables of a sweep, also while it runs
     Table(TableArgs),
+    /// Write the report of a sweep: a page with tables, figures and findings, also while it runs
+    Report(ReportArgs),
     /// Print results as data
     Export(ExportArgs),
     /// Run a sample of recorded trials again here and compare the results to the bit
@@ -136,6 +138,9 @@ pub(crate) struct RunArgs {
     /// Trials that each worker runs at once [default: the cores, divided among the workers]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) threads: Option<u16>,
+    /// Where the report goes [default: reports/NAME in the state folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// How often a running trial leaves a checkpoint
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = crate::duration::parse)]
     pub(crate) checkpoint_every: std::time::Duration,
@@ -315,6 +320,17 @@ pub(crate) struct TableArgs {
 
 fn table_formats() -> impl Iterator<Item = &'static str> {
     gridsweep_common::report::ALL.iter().map(|format| format.name())
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ReportArgs {
+    /// A sweep's name or number, or `last`
+    pub(crate) sweep: String,
+    /// Where it goes [default: reports/NAME in the state folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 #[derive(ClapArgs, Debug)]

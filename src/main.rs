@@ -14,6 +14,7 @@ mod output;
 mod place;
 mod progress;
 mod remote;
+mod report;
 mod results;
 mod route;
 mod settings;
