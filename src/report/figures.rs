@@ -4,7 +4,6 @@ use crate::error::CommandError;
 use crate::place::Place;
 use crate::results::Results;
 use crate::weights;
-use gridsweep_common::choice::Value;
 use gridsweep_common::figure::{self, Details, Drawing, FigureSpec, Matrix, Subject, Wants};
 use gridsweep_common::search::Search;
 use gridsweep_common::table::CellResults;
@@ -28,20 +27,8 @@ pub(super) fn of_study(
     cells: &[CellResults],
 ) -> Result<Vec<Picture>, CommandError> {
     let mut pictures: Vec<Picture> = Vec::new();
-    let of = &results.open.sweep.studies[study];
-    for spec in &of.figures {
-        let mut keys = vec![("y".to_owned(), spec.y.iter().map(|y| Value::from(y.as_str())).collect())];
-        keys.extend(spec.x.iter().map(|x| ("x".to_owned(), vec![Value::from(x.as_str())])));
-        keys.retain(|(_, values): &(String, Vec<Value>)| !values.is_empty());
-        let asked = figure::Asked { kind: spec.kind.clone(), title: spec.title.clone(), keys, only: vec![] };
-        match asked.check(&of.axes) {
-            Ok(spec) => pictures.extend(draw(place, results, study, cells, &spec)?),
-            Err(faults) => pictures.push(Picture {
-                stem: spec.kind.clone(),
-                drawing: None,
-                notes: faults.iter().map(|f| format!("{}: {}", f.key, f.message)).collect(),
-            }),
-        }
+    for spec in &results.open.sweep.studies[study].figures {
+        pictures.extend(draw(place, results, study, cells, spec)?);
     }
     let mut seen = std::collections::BTreeMap::new();
     for picture in &mut pictures {

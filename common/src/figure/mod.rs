@@ -8,12 +8,15 @@ mod bars;
 mod cells;
 mod confusion;
 mod curves;
+mod effects;
 mod heat;
 mod heatmap;
 mod lines;
+mod network;
 mod plot;
 mod series;
 mod sheet;
+mod weights;
 
 pub use ask::{Along, Asked, EPOCH_METRICS, EpochMetric, Fault, FigureSpec, Pick, SHAPES, Shape, Shown};
 
@@ -54,8 +57,16 @@ pub enum Need {
 }
 
 /// Every kind, in the order of the help text.
-pub const ALL: &[&dyn Figure] =
-    &[&curves::Curves, &confusion::Confusion, &lines::Lines, &bars::Bars, &heatmap::Heatmap];
+pub const ALL: &[&dyn Figure] = &[
+    &curves::Curves,
+    &confusion::Confusion,
+    &weights::Weights,
+    &lines::Lines,
+    &bars::Bars,
+    &heatmap::Heatmap,
+    &network::Network,
+    &effects::Effects,
+];
 
 /// Returns the kind of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Figure> {

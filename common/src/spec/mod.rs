@@ -24,6 +24,7 @@ pub use problem::Problem;
 use crate::catalogue::Catalogue;
 use crate::data::{DataFormat, Standardize};
 use crate::findings::Publication;
+use crate::figure::FigureSpec;
 use crate::search::Grid;
 use crate::search::settings::Settings;
 use crate::table::{Heading, TableSpec};
@@ -105,23 +106,6 @@ pub struct Study {
     /// The figures it asks for.
     pub figures: Vec<FigureSpec>,
 }
-
-/// What `[[study.figure]]` asks for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FigureSpec {
-    /// One of [`FIGURE_KINDS`].
-    pub kind: String,
-    /// What runs along the horizontal axis.
-    pub x: Option<String>,
-    /// What is drawn over it.
-    pub y: Vec<String>,
-    /// What people read above it.
-    pub title: Option<String>,
-}
-
-/// The kinds of figures that a file may ask for.
-pub const FIGURE_KINDS: [&str; 8] =
-    ["curves", "confusion", "weights", "lines", "bars", "heatmap", "network", "effects"];
 
 impl Sweep {
     /// Returns the lazy grid of all studies; its studies are in the order of [`Sweep::studies`].

@@ -1,11 +1,11 @@
 //! What a study shows: `[[study.table]]` and `[[study.figure]]`.
 
 use super::assign::PathKind;
-use super::axis::AxisDraft;
-use super::document::{Entry, Problems, Table, any_of, list_of, shortened};
+use super::axis::{AxisDraft, as_written};
+use super::document::{Entry, Problems, Table, list_of, shortened};
 use super::suggest::did_you_mean;
-use super::{FIGURE_KINDS, FigureSpec};
 use crate::choice::Value;
+use crate::figure::{Asked, Fault, FigureSpec};
 use crate::metric::{self, Metric};
 use crate::search::settings::Settings;
 use crate::search::space::{levels, varied};
@@ -240,27 +240,69 @@ impl Problems {
     }
 
     /// Reads a `[[study.figure]]`.
-    pub(super) fn figure_spec(&mut self, table: &Table<'_>) -> Option<FigureSpec> {
-        let what = "[[study.figure]]";
-        self.known_keys(table, what, &["kind", "x", "y", "title"]);
-        let (x, title) = (self.optional_text(table, "x"), self.optional_text(table, "title"));
-        let y = table.get("y").map_or(Some(Vec::new()), |entry| self.one_or_more(&entry));
-        let kind = self.required(table, what, "kind", &format!("write {}", any_of(&FIGURE_KINDS)))?;
-        let name = self.text(kind.item, "kind")?;
-        if !FIGURE_KINDS.contains(&name) {
-            let help = did_you_mean(name, FIGURE_KINDS)
-                .unwrap_or_else(|| format!("there are {}", list_of(&FIGURE_KINDS)));
-            self.add(kind.item.span(), format!("unknown kind of figure `{}`", shortened(name)), help);
-            return None;
+    pub(super) fn figure_spec(&mut self, table: &Table<'_>, axes: &[Heading]) -> Option<FigureSpec> {
+        let before = self.0.len();
+        let mut asked = Asked { title: self.optional_text(table, "title"), ..Asked::default() };
+        for entry in table.entries() {
+            match entry.key {
+                "kind" => asked.kind = self.text(entry.item, "kind")?.to_owned(),
+                "title" => {}
+                "where" => asked.only = self.only(&entry)?,
+                key => asked.keys.push((key.to_owned(), self.one_or_more(&entry)?)),
+            }
         }
-        Some(FigureSpec { kind: name.to_owned(), x, y: y?, title })
+        match asked.check(axes) {
+            Ok(spec) if self.0.len() == before => return Some(spec),
+            Ok(_) => {}
+            Err(faults) => {
+                for fault in faults {
+                    self.add(place_of(table, &fault), fault.message, fault.help);
+                }
+            }
+        }
+        None
     }
 
-    fn one_or_more(&mut self, entry: &Entry<'_>) -> Option<Vec<String>> {
-        if let Some(text) = entry.item.get_ref().as_str() {
-            return Some(vec![text.to_owned()]);
+    fn only(&mut self, entry: &Entry<'_>) -> Option<Vec<(String, Vec<Value>)>> {
+        let mut only = Vec::new();
+        for condition in self.table(entry.item, "where")?.entries() {
+            if condition.item.get_ref().as_array().is_none() {
+                let help =
+                    format!("values stand in lists: {} = [{}]", condition.key, as_written(condition.item));
+                self.add(
+                    condition.item.span(),
+                    format!("the values of `{}` must be a list", condition.key),
+                    help,
+                );
+                return None;
+            }
+            only.push((condition.key.to_owned(), self.one_or_more(&condition)?));
         }
-        let texts = self.texts(entry.item, entry.key)?;
-        Some(texts.into_iter().map(|(text, _)| text.to_owned()).collect())
+        Some(only)
+    }
+
+    fn one_or_more(&mut self, entry: &Entry<'_>) -> Option<Vec<Value>> {
+        let Some(items) = entry.item.get_ref().as_array() else {
+            return Some(vec![self.value(entry.item, entry.key)?]);
+        };
+        items.iter().map(|item| self.value(item, entry.key)).collect()
+    }
+}
+
+/// Returns where a fault stands in the file: at its value, else at its key, else at the table that lacks it.
+fn place_of(table: &Table<'_>, fault: &Fault) -> Range<usize> {
+    let (key, setting) = match fault.key.split_once('.') {
+        Some(("where", setting)) => ("where", Some(setting)),
+        _ => (fault.key.as_str(), None),
+    };
+    let Some(entry) = table.get(key) else { return table.span.clone() };
+    if let (Some(setting), Some(conditions)) = (setting, entry.item.get_ref().as_table()) {
+        let found = conditions.iter().find(|(name, _)| name.get_ref().as_ref() == setting);
+        return found.map_or(entry.key_span, |(name, _)| name.span());
+    }
+    match (fault.value, entry.item.get_ref().as_array()) {
+        (Some(place), Some(items)) => items.get(place).map_or(entry.item.span(), |item| item.span()),
+        (Some(_), None) => entry.item.span(),
+        (None, _) => entry.key_span,
     }
 }

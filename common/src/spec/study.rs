@@ -179,10 +179,10 @@ impl Problems {
         let name =
             self.required(table, "[[study]]", "name", help).and_then(|entry| self.name(&entry, "name"));
         let (title, question) = (self.optional_text(table, "title"), self.optional_text(table, "question"));
-        let figures = self.tables(table, "figure", "study.figure");
-        let figures: Vec<_> = figures.iter().filter_map(|figure| self.figure_spec(figure)).collect();
-        let mut tables = Vec::new();
+        let (mut tables, mut figures) = (Vec::new(), Vec::new());
         if complete {
+            let specs = self.tables(table, "figure", "study.figure");
+            figures.extend(specs.iter().filter_map(|spec| self.figure_spec(spec, &axes)));
             let specs = self.tables(table, "table", "study.table");
             tables.extend(specs.iter().filter_map(|spec| self.table_spec(settings, spec, drafts)));
         }
