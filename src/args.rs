@@ -334,6 +334,7 @@ pub(crate) struct ReportArgs {
 }
 
 #[derive(ClapArgs, Debug)]
+#[command(after_help = EXPORT_HELP)]
 pub(crate) struct ExportArgs {
     /// A sweep's name or number, or `last`
     pub(crate) sweep: String,
@@ -343,29 +344,48 @@ pub(crate) struct ExportArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
     pub(crate) format: ExportFormat,
-    /// Where files go, with --what weights
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<std::path::PathBuf>,
+    /// Write it to this file, once it is complete, instead of printing it; with --what weights, the folder for the files
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }
 
-#[derive(ValueEnum, Clone, Copy, Debug)]
+const EXPORT_HELP: &str = "\
+Columns of csv and parquet (optional ones: nothing where jsonl has null). Those of jsonl have the same names, nested.
+  trials    trial, studies, replicate, state, failure_kind, failure_detail, epochs, the metrics by their names,
+            sparsity_1 … and mean_absolute_1 … (one a weight matrix), confusion (JSON), weights_digest, numerics, choices.*
+  epochs    trial, epoch, learning_rate, training_objective, training_loss, training_accuracy, validation_loss,
+            validation_accuracy
+  cells     studies, n_planned, n_done, n_diverged, n_failed, n_pending, for each metric and sparsity_1 … NAME_n, NAME_mean,
+            NAME_sd, NAME_half_width (of the 95 % interval), choices.*
+  attempts  trial, replicate, attempt, term, worker, state, failure, detail, from_epoch, from_step, started_ms, ended_ms,
+            choices.*
+choices.* is a column for every setting that any of them has, by its dotted name; lists are texts such as 128-64.
+Whole numbers are INT64 in parquet, other numbers DOUBLE, texts UTF-8, switches BOOLEAN.";
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum What {
-    /// One object a trial that has ended
+    /// One row a trial that has ended
     Trials,
-    /// One object an epoch of such a trial
+    /// One row an epoch of such a trial
     Epochs,
-    /// One object an attempt, with times, workers and reasons
+    /// One row a cell of which any trial has ended: means over its replicates, with intervals
+    Cells,
+    /// One row an attempt, with times, workers and reasons
     Attempts,
     /// One safetensors file a trial that left its weights, in the folder --out
     Weights,
 }
 
-#[derive(ValueEnum, Clone, Copy, Debug)]
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ExportFormat {
     /// One JSON object a line
     Jsonl,
+    /// A line of names, then one line a row
+    Csv,
+    /// Apache Parquet, for pandas, polars, DuckDB and others
+    Parquet,
 }
 
 #[derive(ClapArgs, Debug)]

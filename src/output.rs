@@ -46,8 +46,13 @@ fn print_line(text: &str) {
 
 /// Prints a result to standard output. A reader that has gone away (`| head`) ends the printing without a fuss.
 pub(crate) fn print_result(text: &str) -> Result<(), CommandError> {
+    print_bytes(text.as_bytes())
+}
+
+/// Prints a result that may be no text.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), CommandError> {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(bytes).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other

@@ -6,7 +6,7 @@ use crate::tables::{self, Tables};
 use crate::tally::FAILURES_SHOWN_MAX;
 use anyhow::anyhow;
 use gridsweep_common::frozen::OpenSweep;
-use gridsweep_common::table::{CellResults, Replicate};
+use gridsweep_common::table::Replicate;
 use gridsweep_coordinator::core::{Counts, TrialEnd};
 use gridsweep_coordinator::store::{Reader, StoredSweep, StoredTrial};
 use std::collections::BTreeMap;
@@ -130,20 +130,6 @@ impl Results {
             (trial.end.name(), format!("{cell} replicate {replicate}: {kind}: {}", failure.detail))
         });
         failed.take(FAILURES_SHOWN_MAX).collect()
-    }
-
-    /// Returns the cells of all studies that have any result, each once, in the order of the grid.
-    pub(crate) fn cells_with_results(&self) -> Vec<CellResults> {
-        let replicates = u64::from(self.open.sweep.replicates.count);
-        let mut cells: BTreeMap<u64, CellResults> = BTreeMap::new();
-        for (index, trial) in &self.trials {
-            let cell = cells.entry(index / replicates).or_insert_with(|| CellResults {
-                choices: trial.spec.choices.clone(),
-                replicates: vec![Replicate::Pending; replicates as usize],
-            });
-            cell.replicates[(index % replicates) as usize] = replicate(trial);
-        }
-        cells.into_values().collect()
     }
 
     /// Returns the sweep's tables, filled with what is known.

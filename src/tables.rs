@@ -11,6 +11,7 @@ use gridsweep_common::table::{self, CellResults, Effects, Replicate, Table, Tabl
 use gridsweep_coordinator::core::TrialEnd;
 use gridsweep_coordinator::store::{Detail, Reader};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A study with more cells than this is shown by those that have results; its tables say how many there are.
 const CELLS_LISTED_MAX: u64 = 20_000;
@@ -68,6 +69,15 @@ impl<'a> Tables<'a> {
         with_results.into_values().filter_map(|choices| self.cell(choices)).collect()
     }
 
+    /// Returns the cells of all studies of which any trial has ended, each once, in the order of the grid.
+    pub(crate) fn cells_with_results(&self) -> Vec<CellResults> {
+        let grid = self.open.sweep.grid();
+        let mut cells: Vec<u64> =
+            self.replicates.keys().map(|index| index / u64::from(grid.replicates())).collect();
+        cells.dedup();
+        cells.into_iter().filter_map(|cell| self.cell(grid.cell(cell)?)).collect()
+    }
+
     fn cell(&self, choices: Choices) -> Option<CellResults> {
         let grid = self.open.sweep.grid();
         // The replicates of a cell follow one another.
@@ -121,7 +131,7 @@ impl Shown {
 /// Returns what a table makes of how a trial ended.
 pub(crate) fn replicate(end: TrialEnd, summary: Option<OutcomeSummary>) -> Replicate {
     match (end, summary) {
-        (TrialEnd::Succeeded | TrialEnd::Diverged, Some(summary)) => Replicate::Finished(Box::new(summary)),
+        (TrialEnd::Succeeded | TrialEnd::Diverged, Some(summary)) => Replicate::Finished(Arc::new(summary)),
         _ => Replicate::Missing,
     }
 }

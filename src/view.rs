@@ -88,7 +88,7 @@ impl View {
     /// Names the cell with the best mean test accuracy.
     fn best(&self) -> Option<String> {
         const ACCURACY: Quantity = Quantity::Metric(Metric::TestAccuracy);
-        let cells = self.results.cells_with_results();
+        let cells = self.results.tables().cells_with_results();
         let best = &cells[table::best_cell(&cells, Metric::TestAccuracy)?];
         let accuracy = table::text::number(&table::summarize(best, ACCURACY)?, ACCURACY);
         Some(format!("test_accuracy {accuracy}  {}", self.results.labels.cell(&best.choices)))

@@ -19,6 +19,7 @@ pub mod choice;
 pub mod data;
 pub mod figure;
 pub mod findings;
+pub mod frame;
 pub mod frozen;
 pub mod id;
 pub mod metric;

@@ -91,3 +91,34 @@ fn what_a_table_cannot_show_is_a_wrong_command_line() {
         fails(&place, &[&["table", "states"], arguments].concat(), 2, says);
     }
 }
+
+#[test]
+fn exports_of_every_kind_have_a_row_each_in_every_form() {
+    let place = place();
+    let state = place.path("state");
+    let export = |what: &str, format: &str| {
+        let file = place.path(&format!("{what}.{format}"));
+        let mut command = gridsweep(&state);
+        command.args(["export", "states", "--what", what, "--format", format, "--out"]).arg(&file);
+        assert_eq!(stdout(&mut command), "", "a file is written and nothing printed");
+        std::fs::read(file).unwrap()
+    };
+    let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+    for what in ["trials", "epochs", "cells", "attempts"] {
+        let jsonl = export(what, "jsonl");
+        let printed = stdout(gridsweep(&state).args(["export", "states", "--what", what]));
+        assert!(printed.as_bytes() == jsonl && lines(&jsonl) > 5, "{what}");
+        assert_eq!(lines(&export(what, "csv")), lines(&jsonl) + 1, "{what}");
+        let parquet = export(what, "parquet");
+        assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"), "{what}");
+        assert!(!place.path(&format!("{what}.parquet.partial")).exists());
+    }
+    let cells = stdout(gridsweep(&state).args(["export", "states", "--what", "cells", "--format", "csv"]));
+    golden("cells.csv", &cells);
+    fails(
+        &place,
+        &["export", "states", "--what", "cells", "--out", "no/such/folder/x"],
+        2,
+        &["cannot write"],
+    );
+}

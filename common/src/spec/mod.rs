@@ -23,8 +23,8 @@ pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
 use crate::data::{DataFormat, Standardize};
-use crate::findings::Publication;
 use crate::figure::FigureSpec;
+use crate::findings::Publication;
 use crate::search::Grid;
 use crate::search::settings::Settings;
 use crate::table::{Heading, TableSpec};

@@ -4,6 +4,7 @@ use super::{CellResults, Column, Heading, Replicate, Table, TableSpec, build};
 use crate::choice::{Choices, Value};
 use crate::id::Digest;
 use crate::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, Metric, Outcome};
+use std::sync::Arc;
 
 /// Two pivot columns; rows by a plain axis, one that does not always exist, and a zip of two settings.
 pub(crate) fn spec() -> TableSpec {
@@ -107,7 +108,7 @@ pub(crate) fn cell_with(regularizer: &str, accuracies: &[f64]) -> CellResults {
 }
 
 fn finished(outcome: Outcome) -> Replicate {
-    Replicate::Finished(Box::new(outcome.summary()))
+    Replicate::Finished(Arc::new(outcome.summary()))
 }
 
 pub(crate) fn succeeded(test_accuracy: f64, epochs: u32, sparsities: &[f64]) -> Replicate {

@@ -17,6 +17,7 @@ use crate::choice::{Choices, Value};
 use crate::metric::{Better, Ending, Metric, OutcomeSummary};
 use crate::stats::{Outperforming, Summary};
 use std::fmt;
+use std::sync::Arc;
 
 /// What `[[study.table]]` asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,8 +66,8 @@ pub struct CellResults {
 pub enum Replicate {
     /// Not finished yet.
     Pending,
-    /// It ended with a result: succeeded or diverged.
-    Finished(Box<OutcomeSummary>),
+    /// It ended with a result: succeeded or diverged. Shared between the studies that have its cell.
+    Finished(Arc<OutcomeSummary>),
     /// The machine's doing, never averaged over: failed, cancelled or quarantined.
     Missing,
 }

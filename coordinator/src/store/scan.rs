@@ -8,14 +8,19 @@ use super::{Detail, EndedTrial};
 use gridsweep_common::choice::Choices;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::Digest;
+use gridsweep_common::metric::OutcomeSummary;
 use gridsweep_common::search::Search;
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::{Connection, Row};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+
+/// How much of the file is mapped while it is read through: a copy of every page takes longer than what is done with it.
+const MAPPED_BYTES_MAX: i64 = 8 << 30;
 
 /// Where the columns of the query begin.
 const SPEC_FIRST: usize = 1;
 const END_FIRST: usize = 8;
-const SUMMARY_FIRST: usize = 11;
 
 /// Hands `take` the index and the trial for every trial of `sweep` that has ended.
 pub(super) fn scan(
@@ -24,36 +29,54 @@ pub(super) fn scan(
     detail: Detail,
     take: &mut dyn FnMut(u64, EndedTrial),
 ) -> rusqlite::Result<()> {
-    let spec = rows::SPEC_COLUMNS.replace("numerics", "trial.numerics");
-    let (summary, join) = match detail {
-        Detail::End => (String::new(), ""),
-        Detail::Measures => (
-            format!(", {}", rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics")),
-            "LEFT JOIN result ON result.trial = trial.id",
-        ),
-    };
-    let sql = format!(
-        "SELECT id, {spec}, state, failure, failure_detail{summary} FROM trial {join}
-         WHERE state NOT IN ('pending', 'leased') ORDER BY id"
+    connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
+    // One transaction, so that both passes see the same.
+    let transaction = connection.unchecked_transaction()?;
+    let trials = format!(
+        "SELECT id, {}, state, failure, failure_detail FROM trial
+         WHERE state NOT IN ('pending', 'leased') ORDER BY id",
+        rows::SPEC_COLUMNS
     );
+    let results = format!("SELECT trial, {} FROM result ORDER BY trial", rows::SUMMARY_COLUMNS);
+    let (mut trials, mut results) = (transaction.prepare(&trials)?, transaction.prepare(&results)?);
+    let mut trials = trials.query([])?;
+    let mut results = Results::begin(results.query([])?)?;
     let mut members = Members::of(sweep);
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+    while let Some(row) = trials.next()? {
         if let Some(index) = members.index(row)? {
-            take(index, read(row, detail)?);
+            let (end, failure) = rows::read_end(row, END_FIRST)?.ok_or(rusqlite::Error::InvalidQuery)?;
+            let summary = match detail {
+                Detail::End => None,
+                Detail::Measures => results.of(row.get_ref(0)?.as_str()?)?,
+            };
+            take(index, EndedTrial { id: rows::read_id(row, 0)?, end, failure, summary });
         }
     }
     Ok(())
 }
 
-fn read(row: &Row<'_>, detail: Detail) -> rusqlite::Result<EndedTrial> {
-    let (end, failure) = rows::read_end(row, END_FIRST)?.ok_or(rusqlite::Error::InvalidQuery)?;
-    let summary = match detail {
-        Detail::End => None,
-        Detail::Measures => rows::read_summary(row, SUMMARY_FIRST, rows::read_matrices_without_histograms)?,
-    };
-    Ok(EndedTrial { id: rows::read_id(row, 0)?, end, failure, summary })
+/// The results in the order of the trials: both are read side by side, which saves a search for each.
+struct Results<'a> {
+    rows: rusqlite::Rows<'a>,
+}
+
+impl<'a> Results<'a> {
+    fn begin(mut rows: rusqlite::Rows<'a>) -> rusqlite::Result<Results<'a>> {
+        rows.advance()?;
+        Ok(Results { rows })
+    }
+
+    /// Returns the result of a trial, if it has one; trials are asked for in their order.
+    fn of(&mut self, trial: &str) -> rusqlite::Result<Option<OutcomeSummary>> {
+        while let Some(row) = self.rows.get() {
+            match row.get_ref(0)?.as_str()?.cmp(trial) {
+                Ordering::Less => self.rows.advance()?,
+                Ordering::Equal => return rows::read_summary(row, 1, rows::read_matrices_without_histograms),
+                Ordering::Greater => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Tells which trials are a sweep's.
