@@ -15,7 +15,7 @@ use crate::place::Place;
 use crate::results::Results;
 use crate::tables::Shown;
 use gridsweep_common::choice::Choices;
-use gridsweep_common::findings::{self, Answer, Publication, Row};
+use gridsweep_common::findings::{self, Answer, Fitted, Publication, Row};
 use gridsweep_common::report::Format;
 use gridsweep_common::search::Search;
 use gridsweep_common::spec::Study;
@@ -51,6 +51,7 @@ struct Published {
     claims: Vec<(String, Answer)>,
     rows: Vec<Row>,
     notes: Vec<String>,
+    fits: Vec<Fitted>,
 }
 
 /// One study.
@@ -220,6 +221,7 @@ fn published(results: &Results, publication: &Publication) -> Published {
         claims: claims.collect(),
         rows: findings::beside(publication, &of),
         notes: notes.collect(),
+        fits: publication.fits.iter().map(|fit| findings::fit(fit, &of)).collect(),
     }
 }
 

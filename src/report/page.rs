@@ -97,7 +97,13 @@ fn publication(published: &Published) -> String {
             answer.verdict.text()
         );
     }
-    out += "</ul>\n<figure class=\"sweep-table\">\n<table>\n<caption>Each printed number beside ours</caption>\n<thead>\n<tr>";
+    out += "</ul>\n";
+    for fitted in &published.fits {
+        let sentences: String =
+            fitted.sentences.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
+        out += &format!("<h3>{}</h3>\n<ul class=\"findings\">\n{sentences}</ul>\n", escaped(&fitted.text));
+    }
+    out += "<figure class=\"sweep-table\">\n<table>\n<caption>Each printed number beside ours</caption>\n<thead>\n<tr>";
     for head in table::HEADS {
         out += &format!("<th scope=\"col\">{head}</th>");
     }

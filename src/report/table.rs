@@ -102,7 +102,7 @@ mod tests {
             replicates: (2, 3),
             beside: Beside::Agrees,
         };
-        Published { source: "s".to_owned(), claims: vec![], rows: vec![row], notes: vec![] }
+        Published { source: "s".to_owned(), claims: vec![], rows: vec![row], notes: vec![], fits: vec![] }
     }
 
     #[test]

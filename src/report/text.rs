@@ -34,6 +34,10 @@ fn publication(published: &Published) -> String {
         out += &format!("\n- “{}” – **{}**\n", line(claim), answer.verdict.text());
         answer.because.iter().for_each(|because| out += &format!("  - {}\n", line(because)));
     }
+    for fitted in &published.fits {
+        out += &format!("\n{}\n\n", line(&fitted.text));
+        fitted.sentences.iter().for_each(|sentence| out += &format!("- {}\n", line(sentence)));
+    }
     let rows: Vec<_> = published.rows.iter().map(table::texts).collect();
     out += &format!("\n{}", table::markdown(&rows));
     published.notes.iter().for_each(|note| out += &format!("\n- {}", line(note)));

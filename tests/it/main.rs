@@ -11,6 +11,7 @@ mod end_to_end;
 mod flood;
 mod kernels;
 mod recovery;
+mod report;
 mod resume;
 mod support;
 #[path = "../synthetic/store.rs"]

@@ -6,10 +6,12 @@
 
 mod best;
 mod claim;
+mod fit;
 mod printed;
 
 pub use best::best_of;
 pub use claim::{Answer, Verdict, answer};
+pub use fit::{Fit, FitRow, Fitted, fit};
 pub use printed::{Beside, Row, beside};
 
 use crate::choice::Choices;
@@ -25,6 +27,8 @@ pub struct Publication {
     pub numbers: Vec<Printed>,
     /// What it says.
     pub claims: Vec<Claim>,
+    /// What it printed of cells that it leaves open.
+    pub fits: Vec<Fit>,
 }
 
 /// `[[publication.number]]`: what was printed of one cell.

@@ -4,7 +4,7 @@
 //! x̄ ± t(0.975; n − 1) · s · √(1 + 1/n) (Hahn and Meeker, Statistical Intervals, 1991, section 4.7), widened by half a unit of
 //! its last digit, to which it was rounded.
 
-use super::{Publication, values};
+use super::{PrintedValue, Publication, values};
 use crate::choice::Choices;
 use crate::stats::{CONFIDENCE, Summary, TQuantiles};
 use crate::table::text::number;
@@ -73,11 +73,16 @@ pub fn beside(publication: &Publication, of: &dyn Fn(&Choices) -> CellResults) -
                 ours: summary.as_ref().map_or(String::new(), |summary| number(summary, value.quantity)),
                 mean: summary.map(|summary| summary.mean),
                 replicates: (ours.len(), results.replicates.len()),
-                beside: compare(value.value, last_digit(&value.text), summary),
+                beside: compare_printed(value, summary),
             });
         }
     }
     rows
+}
+
+/// Compares a printed number with one more run of a cell.
+pub(super) fn compare_printed(printed: &PrintedValue, ours: Option<Summary>) -> Beside {
+    compare(printed.value, last_digit(&printed.text), ours)
 }
 
 /// Compares a printed number, rounded to multiples of `unit`, with one more run.

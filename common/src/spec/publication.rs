@@ -5,7 +5,7 @@ use super::document::{Entry, Item, Problems, Table, any_of, list_of, number, sho
 use super::suggest::did_you_mean;
 use crate::choice::{Choices, Value};
 use crate::findings::{
-    Claim, Comparison, NamedCell, Printed, PrintedValue, Publication, Relation, Than, name,
+    Claim, Comparison, Fit, FitRow, NamedCell, Printed, PrintedValue, Publication, Relation, Than, name,
 };
 use crate::metric::{self, Metric};
 use crate::search::Grid;
@@ -40,7 +40,7 @@ impl Problems {
             (grid.cells() <= CELLS_MAX).then(|| grid.cells_in(0..grid.cells()).collect())
         });
         let studies = Studies { studies, cells: cells.collect() };
-        self.known_keys(&table, "[publication]", &["source", "number", "claim"]);
+        self.known_keys(&table, "[publication]", &["source", "number", "claim", "fit"]);
         let help = "say where the numbers are from: source = \"…\"";
         let source = self.required(&table, "[publication]", "source", help);
         let source = source.and_then(|entry| self.text(entry.item, "source")).map(str::to_owned);
@@ -48,10 +48,13 @@ impl Problems {
         let numbers: Vec<_> = numbers.iter().map(|number| self.printed(number, &studies)).collect();
         let claims = self.tables(&table, "claim", "publication.claim");
         let claims: Vec<_> = claims.iter().map(|claim| self.claim(claim, &studies)).collect();
+        let fits = self.tables(&table, "fit", "publication.fit");
+        let fits: Vec<_> = fits.iter().map(|fit| self.fit(fit, &studies)).collect();
         Some(Publication {
             source: source?,
             numbers: numbers.into_iter().collect::<Option<_>>()?,
             claims: claims.into_iter().collect::<Option<_>>()?,
+            fits: fits.into_iter().collect::<Option<_>>()?,
         })
     }
 
@@ -60,6 +63,11 @@ impl Problems {
         self.known_keys(table, what, &["study", "where", "values", "note"]);
         let cell = self.named_cell(table, what, None, studies);
         let note = self.optional_text(table, "note");
+        let values = self.printed_values(table, what)?;
+        Some(Printed { cell: cell?, values, note })
+    }
+
+    fn printed_values(&mut self, table: &Table<'_>, what: &str) -> Option<Vec<PrintedValue>> {
         let help = "write values = { test_accuracy = 0.98 }";
         let values = self.required(table, what, "values", help)?;
         let values = self.table(values.item, "values")?;
@@ -67,7 +75,75 @@ impl Problems {
             self.add(values.span.clone(), "there is no number", help.to_owned());
         }
         let values: Vec<_> = values.entries().map(|entry| self.printed_value(&entry)).collect();
-        Some(Printed { cell: cell?, values: values.into_iter().collect::<Option<_>>()?, note })
+        values.into_iter().collect()
+    }
+
+    fn fit(&mut self, table: &Table<'_>, studies: &Studies<'_>) -> Option<Fit> {
+        let what = "[[publication.fit]]";
+        self.known_keys(table, what, &["text", "study", "row"]);
+        let text = self.required(table, what, "text", "write the question: text = \"…\"");
+        let text = text.and_then(|entry| self.text(entry.item, "text"));
+        let study = self.study_of(table, what, studies);
+        let rows = self.tables(table, "row", "publication.fit.row");
+        if rows.is_empty() {
+            let help = "add [[publication.fit.row]] with `where` and `values`".to_owned();
+            self.add(table.span.clone(), "there is no row to be fitted", help);
+            return None;
+        }
+        let study = study?;
+        let rows: Vec<_> = rows.iter().map(|row| self.fit_row(row, study, studies)).collect();
+        Some(Fit { text: text?.to_owned(), rows: rows.into_iter().collect::<Option<_>>()? })
+    }
+
+    fn fit_row(&mut self, table: &Table<'_>, study: usize, studies: &Studies<'_>) -> Option<FitRow> {
+        let what = "[[publication.fit.row]]";
+        self.known_keys(table, what, &["where", "values"]);
+        let values = self.printed_values(table, what);
+        let conditions = self.settings_of(table)?;
+        let span = table.get("where").map_or(table.span.clone(), |entry| entry.item.span());
+        let cells = self.matching(study, &conditions, studies, span)?;
+        let fixed: Vec<&str> = conditions.iter().map(|(name, _)| name.as_str()).collect();
+        let all = studies.settings(study);
+        let free: Vec<&str> = all.iter().copied().filter(|setting| !fixed.contains(setting)).collect();
+        Some(FitRow {
+            name: cells.first().map_or(String::new(), |cell| name(&fixed, cell)),
+            values: values?,
+            candidates: cells.into_iter().map(|cell| (name(&free, cell), cell.clone())).collect(),
+        })
+    }
+
+    /// Reads `where`; absent is empty.
+    fn settings_of(&mut self, table: &Table<'_>) -> Option<Vec<(String, Value)>> {
+        let Some(entry) = table.get("where") else { return Some(Vec::new()) };
+        let table = self.table(entry.item, "where")?;
+        let read: Vec<_> = table
+            .entries()
+            .map(|entry| Some((entry.key.to_owned(), self.value(entry.item, entry.key)?)))
+            .collect();
+        read.into_iter().collect()
+    }
+
+    /// Returns the cells of a study that have these settings, one at least.
+    fn matching<'a>(
+        &mut self,
+        study: usize,
+        conditions: &[(String, Value)],
+        studies: &'a Studies<'_>,
+        span: std::ops::Range<usize>,
+    ) -> Option<Vec<&'a Choices>> {
+        let Some(cells) = &studies.cells[study] else {
+            let message = format!("the study has more than {CELLS_MAX} cells to look for one in");
+            self.add(span, message, "name a smaller study that has the cell".to_owned());
+            return None;
+        };
+        let fits = |cell: &&Choices| conditions.iter().all(|(name, value)| cell.get(name) == Some(value));
+        let found: Vec<&Choices> = cells.iter().filter(fits).collect();
+        if found.is_empty() {
+            let help = "`where` names settings with the value that the cell has".to_owned();
+            self.add(span, "no cell of the study is meant", help);
+            return None;
+        }
+        Some(found)
     }
 
     fn printed_value(&mut self, entry: &Entry<'_>) -> Option<PrintedValue> {
@@ -168,34 +244,12 @@ impl Problems {
             (None, Some(study)) => study,
             _ => self.study_of(table, what, studies)?,
         };
-        let conditions = match table.get("where") {
-            Some(entry) => {
-                let table = self.table(entry.item, "where")?;
-                let read: Vec<_> = table
-                    .entries()
-                    .map(|entry| Some((entry.key.to_owned(), self.value(entry.item, entry.key)?)))
-                    .collect();
-                read.into_iter().collect::<Option<Vec<(String, Value)>>>()?
-            }
-            None => Vec::new(),
-        };
+        let conditions = self.settings_of(table)?;
         let span = table.get("where").map_or(table.span.clone(), |entry| entry.item.span());
-        let Some(cells) = &studies.cells[study] else {
-            let message = format!("the study has more than {CELLS_MAX} cells to look for one in");
-            self.add(span, message, "name a smaller study that has the cell".to_owned());
-            return None;
-        };
-        let fits = |cell: &&Choices| conditions.iter().all(|(name, value)| cell.get(name) == Some(value));
-        let found: Vec<&Choices> = cells.iter().filter(fits).collect();
-        match found[..] {
+        match self.matching(study, &conditions, studies, span.clone())?[..] {
             [choices] => Some(studies.named(study, choices)),
-            [] => {
-                let help = "`where` names settings with the value that the cell has".to_owned();
-                self.add(span, "no cell of the study is meant", help);
-                None
-            }
-            [..] => {
-                let message = format!("{} cells of the study are meant, and it must be one", found.len());
+            ref several => {
+                let message = format!("{} cells of the study are meant, and it must be one", several.len());
                 self.add(span, message, "give the value of each of its axes in `where`".to_owned());
                 None
             }
@@ -242,12 +296,15 @@ impl Problems {
 }
 
 impl Studies<'_> {
+    /// Returns what the axes of a study set.
+    fn settings(&self, study: usize) -> Vec<&str> {
+        self.studies[study].axes.iter().flat_map(|axis| &axis.settings).map(String::as_str).collect()
+    }
+
     fn named(&self, study: usize, choices: &Choices) -> NamedCell {
         let of = &self.studies[study];
-        let settings: Vec<&str> =
-            of.axes.iter().flat_map(|axis| &axis.settings).map(String::as_str).collect();
         let title = of.title.as_ref().unwrap_or(&of.name);
-        let cell = name(&settings, choices);
+        let cell = name(&self.settings(study), choices);
         let name = if cell.is_empty() { title.clone() } else { format!("{title}, {cell}") };
         NamedCell { study, choices: choices.clone(), name }
     }
