@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Table(TableArgs),
     /// Write the report of a sweep: a page with tables, figures and findings, also while it runs
     Report(ReportArgs),
+    /// Draw a figure of a study as SVG or PNG, also while the sweep runs
+    Figure(FigureArgs),
     /// Print results as data
     Export(ExportArgs),
     /// Run a sample of recorded trials again here and compare the results to the bit
@@ -316,6 +318,62 @@ pub(crate) struct TableArgs {
     pub(crate) format: String,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct FigureArgs {
+    /// A sweep's name or number, or `last`
+    pub(crate) sweep: String,
+    /// A study of the sweep, where it has several
+    pub(crate) study: Option<String>,
+    /// What to draw; the options below are the keys of `[[study.figure]]`, and each kind has some of them
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(figure_kinds()))]
+    pub(crate) kind: String,
+    /// What runs along the horizontal axis: an axis of the study, or of the shape of its networks `depth`, `max_width`,
+    /// `max_width_per_depth` or `parameters`
+    #[arg(long, value_name = "AXIS")]
+    pub(crate) x: Option<String>,
+    /// Metrics to draw; of a heat map the vertical axis
+    #[arg(long, value_name = "METRICS", value_delimiter = ',')]
+    pub(crate) y: Vec<String>,
+    /// Metrics in the cells of a heat map
+    #[arg(long, value_name = "METRICS", value_delimiter = ',')]
+    pub(crate) cells: Vec<String>,
+    /// The axis whose levels get a panel each
+    #[arg(long, value_name = "AXIS")]
+    pub(crate) panels: Option<String>,
+    /// Show only cells with this value; given again, those with either value or both settings
+    #[arg(long = "where", value_name = "SETTING=VALUE")]
+    pub(crate) only: Vec<String>,
+    /// `best` shows one cell, `all` every one
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) cell: Option<String>,
+    /// The metric that the best cell is picked by [default: test_accuracy]
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) by: Option<String>,
+    /// Show this replicate, counted from 0
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) replicate: Option<u32>,
+    /// `linear` or `log` [default: as the values suggest]
+    #[arg(long, value_name = "SCALE")]
+    pub(crate) x_scale: Option<String>,
+    /// `linear` or `log` [default: as the values suggest]
+    #[arg(long, value_name = "SCALE")]
+    pub(crate) y_scale: Option<String>,
+    /// What stands above the figure
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Where to write it, FILE.svg or FILE.png; further drawings go to FILE-2 and so on [default: SVG to stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+fn figure_kinds() -> impl Iterator<Item = clap::builder::PossibleValue> {
+    gridsweep_common::figure::ALL
+        .iter()
+        .map(|kind| clap::builder::PossibleValue::new(kind.name()).help(kind.about()))
 }
 
 fn table_formats() -> impl Iterator<Item = &'static str> {

@@ -38,8 +38,16 @@ impl From<StoreError> for NoWeights {
 
 /// Returns the safetensors file of a trial, and what it holds.
 pub(crate) fn of_trial(place: &Place, trial: &StoredTrial) -> Result<(Vec<u8>, Weights), NoWeights> {
-    let summary = trial.summary.as_ref().ok_or(NoWeights::NoResult)?;
-    let evaluation = summary.evaluation.as_ref().ok_or(NoWeights::NoResult)?;
+    let evaluation = trial.summary.as_ref().and_then(|summary| summary.evaluation.as_ref());
+    of_result(place, evaluation)
+}
+
+/// Returns the same by what the last weights of a trial gave.
+pub(crate) fn of_result(
+    place: &Place,
+    evaluation: Option<&Evaluation>,
+) -> Result<(Vec<u8>, Weights), NoWeights> {
+    let evaluation = evaluation.ok_or(NoWeights::NoResult)?;
     let file = file(place, evaluation)?.ok_or(NoWeights::NotKept)?;
     let read = weights::read(&file, evaluation)?;
     Ok((file, read))

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod export;
 mod export_weights;
+mod figure;
 mod plan;
 mod report;
 mod retry;
@@ -45,6 +46,7 @@ pub(crate) fn run(args: Args) -> Result<Ending, CommandError> {
         Command::Completions(args) => completions::completions(&args),
         Command::Report(args) => report::report(&args, &global, &environment),
         Command::Table(args) => table::table(&args, &global, &environment),
+        Command::Figure(args) => figure::figure(&args, &global, &environment),
         Command::Export(args) => export::export(&args, &global, &environment),
         Command::Catalog(args) => catalog::catalog(&args),
     }

@@ -129,6 +129,9 @@ impl Report {
             for (picture, drawing) in section.figures.iter().filter_map(|of| Some((of, of.drawing.as_ref()?)))
             {
                 files.insert(format!("figures/{}.svg", picture.stem), drawing.svg.clone().into_bytes());
+                if let Some(png) = &picture.png {
+                    files.insert(format!("figures/{}.png", picture.stem), png.clone());
+                }
             }
         }
         if let Some(published) = &self.publication {
