@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Retry(SweepArgs),
     /// Print the tables of a sweep, also while it runs
     Table(TableArgs),
+    /// Write the report of a sweep: a page with tables, figures and findings, also while it runs
+    Report(ReportArgs),
     /// Draw a figure of a study as SVG or PNG, also while the sweep runs
     Figure(FigureArgs),
     /// Print results as data
@@ -138,6 +140,9 @@ pub(crate) struct RunArgs {
     /// Trials that each worker runs at once [default: the cores, divided among the workers]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) threads: Option<u16>,
+    /// Where the report goes [default: reports/NAME in the state folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// How often a running trial leaves a checkpoint
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = crate::duration::parse)]
     pub(crate) checkpoint_every: std::time::Duration,
@@ -376,6 +381,17 @@ fn table_formats() -> impl Iterator<Item = &'static str> {
 }
 
 #[derive(ClapArgs, Debug)]
+pub(crate) struct ReportArgs {
+    /// A sweep's name or number, or `last`
+    pub(crate) sweep: String,
+    /// Where it goes [default: reports/NAME in the state folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(ClapArgs, Debug)]
 #[command(after_help = EXPORT_HELP)]
 pub(crate) struct ExportArgs {
     /// A sweep's name or number, or `last`
@@ -386,8 +402,8 @@ pub(crate) struct ExportArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
     pub(crate) format: ExportFormat,
-    /// Write it to this file, once it is complete, instead of printing it
-    #[arg(long, value_name = "FILE")]
+    /// Write it to this file, once it is complete, instead of printing it; with --what weights, the folder for the files
+    #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -416,6 +432,8 @@ pub(crate) enum What {
     Cells,
     /// One row an attempt, with times, workers and reasons
     Attempts,
+    /// One safetensors file a trial that left its weights, in the folder --out
+    Weights,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

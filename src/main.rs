@@ -1,6 +1,7 @@
 //! The `gridsweep` command: parse, run, print the error, exit.
 
 mod args;
+mod atomic;
 mod change;
 mod children;
 mod client;
@@ -16,6 +17,7 @@ mod picture;
 mod place;
 mod progress;
 mod remote;
+mod report;
 mod results;
 mod route;
 mod settings;
@@ -26,6 +28,7 @@ mod tables;
 mod tally;
 mod trials;
 mod view;
+mod weights;
 mod work;
 
 use args::Args;

@@ -7,8 +7,9 @@ use std::io::Write;
 
 /// Starts logging to standard error: warnings and what a worker does, or what `GRIDSWEEP_LOG` asks for.
 pub(crate) fn start_logging(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("GRIDSWEEP_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,gridsweep_worker=info"));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("GRIDSWEEP_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("warn,gridsweep_worker=info,simplecss=error,tiny_skia=error")
+    });
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

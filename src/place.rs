@@ -5,13 +5,16 @@ use crate::error::CommandError;
 use crate::remote::RemoteReader;
 use crate::route::route;
 use crate::settings::Environment;
+use gridsweep_coordinator::blob::BlobStore;
 use gridsweep_coordinator::store::{Reader, SqliteReader, SqliteStore, StoreError};
+use gridsweep_coordinator::weights_folder;
 use gridsweep_proto::v1;
+use std::path::Path;
 
 /// A place where sweeps are.
 pub(crate) enum Place {
-    /// The file in a state folder, and whether a coordinator holds it.
-    Folder { reader: SqliteReader, is_served: bool },
+    /// The file in a state folder, whether a coordinator holds it, and the weights that trials left.
+    Folder { reader: SqliteReader, is_served: bool, weights: BlobStore },
     /// What a coordinator says.
     Server(RemoteReader),
 }
@@ -27,8 +30,14 @@ impl Place {
             let route = route(address, &server.credentials, environment)?;
             return Ok(Place::Server(RemoteReader::connect(&route)?));
         }
-        let reader = SqliteReader::open(&global.state)?;
-        Ok(Place::Folder { reader, is_served: SqliteStore::is_in_use(&global.state) })
+        Place::folder(&global.state)
+    }
+
+    /// Opens a state folder.
+    pub(crate) fn folder(state: &Path) -> Result<Place, CommandError> {
+        let reader = SqliteReader::open(state)?;
+        let weights = BlobStore::at(&weights_folder(state));
+        Ok(Place::Folder { reader, is_served: SqliteStore::is_in_use(state), weights })
     }
 
     pub(crate) fn reader(&self) -> &dyn Reader {

@@ -2,7 +2,7 @@
 
 use crate::client;
 use crate::error::CommandError;
-use gridsweep_common::id::TrialId;
+use gridsweep_common::id::{Digest, TrialId};
 use gridsweep_common::metric::EpochMetrics;
 use gridsweep_coordinator::store::{
     AttemptedTrial, Reader, RunningAttempt, StoreError, StoredAttempt, StoredResults, StoredSweep,
@@ -14,7 +14,7 @@ use gridsweep_worker::connect::{Link, Route};
 use std::fmt;
 use std::future::Future;
 use tokio::runtime::Runtime;
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 type ReadsClient = v1::reads_client::ReadsClient<Link>;
 
@@ -42,6 +42,16 @@ impl RemoteReader {
     /// Returns how things stand.
     pub(crate) fn standing(&self) -> Result<v1::StandingReply, StoreError> {
         self.ask(async |mut client| client.standing(v1::StandingRequest {}).await)
+    }
+
+    /// Returns the file with the weights of this digest, which has so many bytes; `None` where it is not there.
+    pub(crate) fn weights(&self, digest: Digest, length: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let fetched = self.runtime.block_on(fetch(self.client.clone(), digest, length));
+        match fetched {
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(self.error(status.message())),
+            Ok(bytes) => Ok(Some(bytes)),
+        }
     }
 
     fn ask<T, F: Future<Output = Result<Response<T>, Status>>>(
@@ -121,6 +131,19 @@ impl Reader for RemoteReader {
         let reply = self.ask(async |mut client| client.list_results(request).await)?;
         wire::results(reply).map_err(|malformed| self.error(malformed))
     }
+}
+
+async fn fetch(mut client: ReadsClient, digest: Digest, length: u64) -> Result<Vec<u8>, Status> {
+    let request = v1::FetchBlobRequest { digest: digest.0.to_vec() };
+    let mut stream = client.fetch_weights(request).await?.into_inner();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.message().await? {
+        bytes.extend(chunk.bytes);
+        if bytes.len() as u64 > length {
+            return Err(Status::data_loss("the weights are longer than the result says"));
+        }
+    }
+    Ok(bytes)
 }
 
 fn rows(limit: usize) -> u32 {

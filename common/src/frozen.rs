@@ -95,6 +95,13 @@ impl OpenSweep {
         if fits { self.sweep.grid().index_of(&spec.choices, spec.seed.replicate) } else { None }
     }
 
+    /// Returns how many bytes of weights a trial may leave for the sake of this sweep; 0 where it leaves none.
+    pub fn weights_bytes_max(&self, spec: &TrialSpec) -> u64 {
+        let replicates = u64::from(self.sweep.replicates.count);
+        let bytes_max = |index| self.sweep.artifacts.weights_bytes_max(index, replicates);
+        self.index_of(spec).map_or(0, bytes_max)
+    }
+
     /// Counts the trials that this sweep and `other` have in common; `None` where two large grids overlap in so
     /// irregular a way that it cannot be told without enumerating them.
     pub fn shared_trials(&self, other: &OpenSweep) -> Option<u64> {

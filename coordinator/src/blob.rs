@@ -63,6 +63,11 @@ impl BlobStore {
         Ok(BlobStore { folder: folder.to_owned() })
     }
 
+    /// Looks into `folder`, which need not be there.
+    pub fn at(folder: &Path) -> BlobStore {
+        BlobStore { folder: folder.to_owned() }
+    }
+
     /// Returns whether the blob is there.
     pub fn has(&self, digest: Digest) -> bool {
         self.path(digest).is_file()
@@ -106,6 +111,19 @@ impl BlobStore {
         let _ = std::fs::remove_file(self.path(digest));
     }
 
+    /// Removes what is left of blobs that did not come in whole.
+    pub fn clear_partial(&self) -> Result<(), BlobError> {
+        let error = |source| BlobError::Io { path: self.folder.clone(), source };
+        for entry in std::fs::read_dir(&self.folder).map_err(error)? {
+            let path = entry.map_err(error)?.path();
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if extension.is_some_and(|extension| extension.starts_with("part-")) {
+                std::fs::remove_file(path).map_err(error)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes everything but these blobs: also what is left of blobs that did not come in whole.
     pub fn clear_but(&self, kept: &BTreeSet<Digest>) -> Result<(), BlobError> {
         let error = |source| BlobError::Io { path: self.folder.clone(), source };
@@ -126,6 +144,11 @@ impl BlobStore {
 }
 
 impl Incoming {
+    /// Adds bytes that the digest does not cover: a header that follows from the content.
+    pub fn write_before_content(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
+        self.file.write_all(bytes).map_err(|source| self.io(source))
+    }
+
     /// Adds bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
         self.written += bytes.len() as u64;
@@ -190,6 +213,24 @@ mod tests {
         blobs.remove(kept);
         blobs.remove(kept);
         assert!(!blobs.has(kept));
+    }
+
+    #[test]
+    fn a_header_is_read_back_and_is_no_part_of_the_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = BlobStore::open(folder.path()).unwrap();
+        let digest = Digest::of(b"content");
+        let mut incoming = blobs.begin(digest).unwrap();
+        incoming.write_before_content(b"header ").unwrap();
+        incoming.write(b"content").unwrap();
+        incoming.finish().unwrap();
+        let partial = folder.path().join(format!("{digest}.part-1-1"));
+        std::fs::write(&partial, b"hea").unwrap();
+        blobs.clear_partial().unwrap();
+        assert!(!partial.exists());
+        let mut read = String::new();
+        blobs.read(digest).unwrap().unwrap().read_to_string(&mut read).unwrap();
+        assert_eq!(read, "header content");
     }
 
     #[test]

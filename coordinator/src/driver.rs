@@ -19,7 +19,7 @@ use gridsweep_common::data::DataManifest;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::EpochMetrics;
-use gridsweep_common::trial::KeptCheckpoint;
+use gridsweep_common::trial::{KeptCheckpoint, TrialSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -56,6 +56,8 @@ pub(crate) enum ToDriver {
     Died { name: String, reason: String, reply: oneshot::Sender<bool> },
     /// Which data set has this digest?
     Describe { data: Digest, reply: oneshot::Sender<Option<DataManifest>> },
+    /// How many bytes of weights may this trial leave?
+    WantsWeights { spec: Box<TrialSpec>, reply: oneshot::Sender<u64> },
     /// Would this checkpoint be kept?
     WantsCheckpoint { fence: Fence, checkpoint: KeptCheckpoint, reply: oneshot::Sender<bool> },
     /// The bytes of this checkpoint are stored. Is it kept?
@@ -239,6 +241,10 @@ impl Driver {
             ToDriver::Previews { worker, reports } => return self.keep_previews(worker, reports),
             ToDriver::Submit { sweep, priority, reply } => {
                 Input::Submit { ticket: self.ticket(reply), sweep, priority }
+            }
+            ToDriver::WantsWeights { spec, reply } => {
+                let _ = reply.send(self.core.weights_bytes_max(&spec));
+                return;
             }
             ToDriver::WantsCheckpoint { fence, checkpoint, reply } => {
                 // Whoever asked may be gone.

@@ -12,4 +12,4 @@ pub mod store;
 
 pub use driver::{Handle, Standing};
 pub use grpc::OpenReader;
-pub use server::{Coordinator, StartError, Storage, Timing};
+pub use server::{Coordinator, StartError, Storage, Timing, weights_folder};

@@ -7,14 +7,16 @@ use crate::doors::{
     KEEPALIVE, Limits, TlsError, accept,
 };
 use crate::driver::{Driver, Handle};
-use crate::grpc::{Checkpoints, OpenReader, Readers, ReadsService, Shared, SweepsService, WorkersService};
+use crate::grpc::{
+    Checkpoints, OpenReader, Readers, ReadsService, Shared, SweepsService, WeightsStore, WorkersService,
+};
 use crate::observe::{self, MeasuredStore, Meter, Observed};
 use crate::store::{Store, StoreError};
 use gridsweep_proto::MESSAGE_BYTES_MAX;
 use gridsweep_proto::v1::reads_server::ReadsServer;
 use gridsweep_proto::v1::{sweeps_server::SweepsServer, workers_server::WorkersServer};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -65,6 +67,14 @@ impl Default for Timing {
     fn default() -> Timing {
         Timing::with_lease(Duration::from_secs(30))
     }
+}
+
+/// Where in the folder of the blobs the weights of trials are.
+const WEIGHTS_FOLDER: &str = "weights";
+
+/// Returns where in a state folder the weights of trials are: safetensors files under the digests of their tensors.
+pub fn weights_folder(state: &Path) -> PathBuf {
+    state.join("blobs").join(WEIGHTS_FOLDER)
 }
 
 /// Why a coordinator did not start.
@@ -130,6 +140,8 @@ impl Coordinator {
         doors.check()?;
         let blobs = BlobStore::open(&storage.blobs)?;
         let checkpoints = BlobStore::open(&storage.blobs.join("checkpoints"))?;
+        let weights = BlobStore::open(&storage.blobs.join(WEIGHTS_FOLDER))?;
+        weights.clear_partial()?;
         let kept = checkpoints.clone();
         let (listener, address) = listen(doors.listen).await?;
         let metrics = match doors.metrics {
@@ -147,6 +159,7 @@ impl Coordinator {
             handle: handle.clone(),
             blobs,
             checkpoints: Checkpoints::new(checkpoints),
+            weights: WeightsStore::new(weights),
             readers: Readers::new(storage.open_reader),
             numerics,
             lease_ms: ms(timing.lease),
@@ -238,7 +251,6 @@ mod tests {
     use crate::store::{SqliteReader, SqliteStore};
     use gridsweep_common::id::Digest;
     use gridsweep_proto::v1;
-    use std::path::Path;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tonic::transport::Channel;

@@ -1,5 +1,6 @@
 //! `gridsweep export`: results as data, in the order of the grid.
 
+use super::export_weights;
 use crate::args::{ExportArgs, Global, What};
 use crate::error::{CommandError, Ending};
 use crate::exported::{self, Columns};
@@ -29,6 +30,10 @@ pub(crate) fn export(
         What::Epochs => epochs(args, &results::load_stored(reader, stored)?, reader)?,
         What::Cells => cells(args, stored, reader)?,
         What::Attempts => attempts(args, &results::open(stored)?, reader)?,
+        What::Weights => {
+            let results = results::load_stored(reader, stored)?;
+            export_weights::export(&place, &results, args.out.as_deref(), global.quiet)?;
+        }
     }
     Ok(Ending::Done)
 }

@@ -3,7 +3,7 @@
 use crate::args::{FigureArgs, Global};
 use crate::error::{CommandError, Ending};
 use crate::figures;
-use crate::output::print_result;
+use crate::output::{note, print_result};
 use crate::picture;
 use crate::place::Place;
 use crate::results;
@@ -32,7 +32,9 @@ pub(crate) fn figure(
     let study = study(args, &open)?;
     let spec = asked(args, &open, study)?;
     let tables = Tables::read(place.reader(), &open, is_cancelled)?;
-    let drawings = figures::draw(place.reader(), &open, study, &tables.cells(study), &spec)?;
+    let drawn = figures::draw(&place, &open, study, &tables.cells(study), &spec)?;
+    drawn.notes.iter().for_each(|missing| note(global.quiet, missing));
+    let drawings = drawn.drawings;
     match &args.out {
         Some(out) => write(&drawings, out)?,
         None => match drawings.as_slice() {

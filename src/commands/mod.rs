@@ -5,8 +5,10 @@ mod catalog;
 mod check;
 mod completions;
 mod export;
+mod export_weights;
 mod figure;
 mod plan;
+mod report;
 mod retry;
 mod run;
 mod serve;
@@ -42,6 +44,7 @@ pub(crate) fn run(args: Args) -> Result<Ending, CommandError> {
         Command::Retry(args) => retry::retry(&args, &global, &environment),
         Command::Verify(args) => verify::verify(&args, &global, &environment),
         Command::Completions(args) => completions::completions(&args),
+        Command::Report(args) => report::report(&args, &global, &environment),
         Command::Table(args) => table::table(&args, &global, &environment),
         Command::Figure(args) => figure::figure(&args, &global, &environment),
         Command::Export(args) => export::export(&args, &global, &environment),

@@ -2,12 +2,14 @@
 //!
 //! Nothing is stored here that `serve`, `worker` and `submit` would not store: running again goes on.
 
-use super::{serve, worker};
+use super::{report, serve, worker};
 use crate::args::{Global, RunArgs};
 use crate::children::{Children, Launch};
 use crate::client::{Client, describe};
 use crate::error::{CommandError, Ending};
-use crate::output::{counted, note, print_result};
+use crate::output::{counted, note, print_error, print_result};
+use crate::place::Place;
+use crate::results::Results;
 use crate::route;
 use crate::settings::{self, Environment};
 use crate::sweep_file;
@@ -168,6 +170,7 @@ fn finish(
             view.load()?;
             print_result(&view.results.render_for_terminal())?;
             note(global.quiet, &view.last_words(began.elapsed().as_secs_f64()));
+            write_report(args, global, &view.results);
             if !view.results.counts().lacks_results() {
                 return Ok(Ending::Done);
             }
@@ -180,6 +183,16 @@ fn finish(
             );
             Ok(Ending::FailedTrials)
         }
+    }
+}
+
+/// Writes the report. That it cannot be written does not change how the sweep ended: `report` makes it again at any time.
+fn write_report(args: &RunArgs, global: &Global, results: &Results) {
+    let folder = args.report.clone().unwrap_or_else(|| report::usual(global, results));
+    let place = Place::folder(&global.state);
+    let written = place.and_then(|place| report::write(&place, results, &folder, global.quiet));
+    if let Err(error) = written {
+        print_error(&error);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::error::{CommandError, Ending};
 use crate::output::{self, print_result};
 use crate::place::Place;
 use crate::settings::Environment;
-use crate::{results, spark, trials};
+use crate::{results, spark, trials, weights};
 use gridsweep_common::id::Digest;
 use gridsweep_common::metric::{self, EpochMetrics};
 use gridsweep_coordinator::store::{AttemptedTrial, Reader, StoredAttempt, StoredResults};
@@ -36,6 +36,8 @@ struct Shown {
     metrics: BTreeMap<&'static str, Option<f64>>,
     sparsity: Option<Vec<f64>>,
     weights_digest: Option<Digest>,
+    /// Whether the weights are kept, or why not; absent where there is no result.
+    weights: Option<String>,
     numerics: u32,
     attempts: Vec<ShownAttempt>,
     /// Results that disagreed with the one that counts.
@@ -85,7 +87,7 @@ pub(crate) fn show(
 ) -> Result<Ending, CommandError> {
     let place = Place::open(&args.server, global, environment)?;
     let reader = place.reader();
-    let shown = shown(reader, trials::find(reader, &args.trial)?)?;
+    let shown = shown(&place, trials::find(reader, &args.trial)?)?;
     print_result(&match args.format {
         PlanFormat::Table => render(&shown, output::result_width().unwrap_or(WIDTH)),
         PlanFormat::Json => serde_json::to_string_pretty(&shown).map_err(CommandError::unexpected)? + "\n",
@@ -93,7 +95,8 @@ pub(crate) fn show(
     Ok(Ending::Done)
 }
 
-fn shown(reader: &dyn Reader, trial: AttemptedTrial) -> Result<Shown, CommandError> {
+fn shown(place: &Place, trial: AttemptedTrial) -> Result<Shown, CommandError> {
+    let reader = place.reader();
     let AttemptedTrial { id, spec } = trial;
     let (attempts, results) = (reader.attempts(id)?, reader.results(id)?);
     let ended = results.ended.as_ref();
@@ -114,6 +117,10 @@ fn shown(reader: &dyn Reader, trial: AttemptedTrial) -> Result<Shown, CommandErr
         metrics: metric::ALL.into_iter().map(metric).collect(),
         sparsity: evaluation.map(|of| of.matrices.iter().map(|matrix| matrix.sparsity).collect()),
         weights_digest: evaluation.map(|of| of.weights_digest),
+        weights: evaluation.and(ended).map(|ended| match weights::of_trial(place, ended) {
+            Ok((file, _)) => format!("kept, {} bytes of safetensors", output::grouped(file.len() as u64)),
+            Err(none) => none.to_string(),
+        }),
         numerics: spec.numerics,
         conflicts: shown_results(&results.conflicts, &attempts),
         attempts: attempts.into_iter().map(shown_attempt).collect(),
@@ -189,8 +196,8 @@ fn render(shown: &Shown, width: usize) -> String {
         let _ = writeln!(text, "  sweep: {name} ({})", studies.join(", "));
     }
     let _ = writeln!(text, "  replicate: {}", shown.replicate);
-    if let Some(digest) = shown.weights_digest {
-        let _ = writeln!(text, "  weights: {digest}");
+    if let (Some(digest), Some(weights)) = (shown.weights_digest, &shown.weights) {
+        let _ = writeln!(text, "  weights: {digest} ({weights})");
     }
     section(&mut text, "choices", &shown.choice_lines);
     section(&mut text, "metrics", &metric_lines(shown));

@@ -12,9 +12,11 @@ mod figures;
 mod flood;
 mod kernels;
 mod recovery;
+mod report;
 mod resume;
 mod support;
 #[path = "../synthetic/store.rs"]
 mod synthetic;
 mod tables;
 mod through_faults;
+mod weights;

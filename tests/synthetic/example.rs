@@ -4,6 +4,8 @@
 //! cargo run --release --example synthetic -- /tmp/synthetic 10000
 //! time target/release/gridsweep table synthetic --state /tmp/synthetic > /dev/null
 //! time target/release/gridsweep status --state /tmp/synthetic
+//! cargo run --release --example synthetic -- /tmp/hundred-cells 500
+//! time target/release/gridsweep report synthetic --state /tmp/hundred-cells
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a program of one page, for those who measure")]
@@ -58,6 +60,14 @@ coefficient = [{}]
 rows    = ["regularizer", "coefficient"]
 columns = ["activation"]
 cells   = ["test_accuracy", "min_validation_loss", "test_error", "sparsity"]
+[[study.figure]]
+kind = "curves"
+[[study.figure]]
+kind = "confusion"
+[[study.figure]]
+kind = "lines"
+x    = "coefficient"
+y    = ["test_accuracy", "sparsity"]
 "#,
         values.join(", ")
     )

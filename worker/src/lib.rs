@@ -11,6 +11,7 @@ mod session;
 mod spool;
 #[cfg(test)]
 mod testing;
+mod weights;
 
 pub use hardware::{cores, default_name, host_name};
 pub use session::{Settings, WorkerError, run};

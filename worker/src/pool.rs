@@ -3,7 +3,8 @@
 use crate::checkpoint::{CheckpointFiles, Framed};
 use crate::hardware::memory_bytes;
 use crate::lending::{Lending, Seat};
-use gridsweep_common::id::Fence;
+use crate::weights::WeightsFiles;
+use gridsweep_common::id::{Fence, TrialId};
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
 use gridsweep_engine::{Checkpoint, Dataset, Interrupted, Kernel, Observer, Recipe, Training};
@@ -30,6 +31,8 @@ pub(crate) enum SlotEvent {
     Stopped { fence: Fence },
     /// A checkpoint was sent to the coordinator, or could not be.
     Uploaded { fence: Fence, progress: (u32, u32) },
+    /// Weights were offered to the coordinator; what is not settled is to be offered again.
+    WeightsOffered { trial: TrialId, tries: u32, is_settled: bool },
 }
 
 /// One attempt to run.
@@ -39,6 +42,8 @@ pub(crate) struct Job {
     pub(crate) data: Arc<Dataset>,
     /// The state that an earlier attempt had come to elsewhere, where that is farther than what is here.
     pub(crate) state: Option<Vec<u8>>,
+    /// How many bytes of weights the trial may leave.
+    pub(crate) weights_bytes_max: u64,
     /// How others see the attempt, and stop it.
     pub(crate) watch: Arc<SlotWatch>,
 }
@@ -92,6 +97,7 @@ struct Slots {
     kernel: Kernel,
     checkpoints: Checkpointing,
     lending: Lending,
+    weights: WeightsFiles,
     events: mpsc::Sender<SlotEvent>,
 }
 
@@ -110,11 +116,12 @@ impl Pool {
         slots: usize,
         kernel: Kernel,
         checkpoints: Checkpointing,
+        weights: WeightsFiles,
         events: mpsc::Sender<SlotEvent>,
     ) -> std::io::Result<Pool> {
         let (sender, jobs) = std::sync::mpsc::channel();
         let (jobs, lending) = (Mutex::new(jobs), Lending::new(slots));
-        let all = Arc::new(Slots { jobs, kernel, checkpoints, lending, events });
+        let all = Arc::new(Slots { jobs, kernel, checkpoints, weights, lending, events });
         for number in 0..slots {
             let all = Arc::clone(&all);
             // Its end is that of the worker: nobody waits for it.
@@ -150,7 +157,7 @@ impl Slots {
     }
 
     fn run(&self, job: &Job) -> SlotEvent {
-        let Slots { kernel, checkpoints, lending, events, .. } = self;
+        let Slots { kernel, checkpoints, weights, lending, events, .. } = self;
         let fence = job.fence;
         let recipe = match Recipe::from_choices(&job.spec.choices) {
             Ok(recipe) => recipe,
@@ -171,8 +178,10 @@ impl Slots {
         };
         let training = resumed(job, fresh, checkpoints, events);
         let seat = lending.seat(Instant::now());
-        let mut reporter =
-            Reporter { fence, watch: &job.watch, seat, checkpoints, last: Instant::now(), events };
+        let bytes = recipe.parameters(job.data.inputs_per_sample(), job.data.classes()).saturating_mul(4);
+        let weights = (bytes <= job.weights_bytes_max).then_some(weights);
+        let last = Instant::now();
+        let mut reporter = Reporter { fence, watch: &job.watch, seat, checkpoints, weights, last, events };
         match training.run(&mut reporter) {
             Ok(outcome) => SlotEvent::Finished { fence, outcome },
             Err(Interrupted) => SlotEvent::Stopped { fence },
@@ -229,6 +238,8 @@ struct Reporter<'a> {
     watch: &'a SlotWatch,
     seat: Seat<'a>,
     checkpoints: &'a Checkpointing,
+    /// Where the weights go, if they are wanted.
+    weights: Option<&'a WeightsFiles>,
     /// When the last checkpoint was left, or the attempt began.
     last: Instant,
     events: &'a mpsc::Sender<SlotEvent>,
@@ -264,6 +275,16 @@ impl Observer for Reporter<'_> {
             self.watch.leave(Arc::new(framed));
         }
         self.last = Instant::now();
+    }
+
+    fn wants_weights(&self) -> bool {
+        self.weights.is_some()
+    }
+
+    fn weights(&mut self, tensors: Vec<u8>) {
+        if let Some(weights) = self.weights {
+            weights.write(self.fence.trial, &tensors);
+        }
     }
 }
 

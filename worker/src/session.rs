@@ -6,6 +6,7 @@
 
 mod attempts;
 mod converse;
+mod offers;
 mod transfer;
 
 use crate::cache::DataCache;
@@ -13,10 +14,12 @@ use crate::checkpoint::CheckpointFiles;
 use crate::connect::{Link, Route};
 use crate::pool::{Checkpointing, Pool, SlotEvent};
 use crate::spool::Spool;
+use crate::weights::WeightsFiles;
 use attempts::Attempts;
 use converse::{Line, Parting};
 use gridsweep_engine::{Kernel, NUMERICS};
 use gridsweep_proto::{MESSAGE_BYTES_MAX, PROTOCOL_MAJOR, PROTOCOL_MINOR, v1};
+use offers::Offers;
 use rand::RngExt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -103,7 +106,8 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
         every: settings.checkpoint_every,
         are_sent: settings.checkpoints_are_sent,
     };
-    let pool = Pool::new(slots, settings.kernel, checkpoints, events_sender.clone())
+    let weights = WeightsFiles::new(&settings.state.join("weights"));
+    let pool = Pool::new(slots, settings.kernel, checkpoints, weights.clone(), events_sender.clone())
         .map_err(|source| WorkerError::Threads { slots, source })?;
     let (spool, spooled) = Spool::open(&settings.state);
     if !spooled.is_empty() {
@@ -117,6 +121,7 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
         pool: Arc::new(pool),
         checkpoints: files,
         uploads: Uploads::new(events_sender.clone()),
+        offers: Offers::new(weights, events_sender.clone()),
         events_sender,
         events,
         lease: None,
@@ -135,6 +140,7 @@ struct Worker {
     pool: Arc<Pool>,
     checkpoints: CheckpointFiles,
     uploads: Uploads,
+    offers: Offers,
     events_sender: mpsc::Sender<SlotEvent>,
     events: mpsc::Receiver<SlotEvent>,
     attempts: Attempts,

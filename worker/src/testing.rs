@@ -17,6 +17,10 @@ pub(crate) struct Fake {
     pub(crate) checkpoint: Mutex<Option<Vec<u8>>>,
     /// The pieces of checkpoints that came.
     pub(crate) pieces: Mutex<Vec<v1::KeepCheckpointRequest>>,
+    /// What it says when weights come, in order; then that it keeps them.
+    pub(crate) refusals: Mutex<VecDeque<Status>>,
+    /// The pieces of weights that came.
+    pub(crate) weights: Mutex<Vec<v1::KeepWeightsRequest>>,
 }
 
 impl Fake {
@@ -70,6 +74,20 @@ impl Workers for Service {
             self.0.pieces.lock().unwrap().push(piece);
         }
         Ok(Response::new(v1::KeepCheckpointReply { is_kept: true }))
+    }
+
+    async fn keep_weights(
+        &self,
+        request: Request<Streaming<v1::KeepWeightsRequest>>,
+    ) -> Result<Response<v1::KeepWeightsReply>, Status> {
+        let mut stream = request.into_inner();
+        while let Some(piece) = stream.message().await? {
+            self.0.weights.lock().unwrap().push(piece);
+        }
+        match self.0.refusals.lock().unwrap().pop_front() {
+            Some(refusal) => Err(refusal),
+            None => Ok(Response::new(v1::KeepWeightsReply { is_kept: true })),
+        }
     }
 
     async fn fetch_checkpoint(&self, _: Request<v1::FetchBlobRequest>) -> Result<Response<Chunks>, Status> {

@@ -50,6 +50,33 @@ const MISTAKES: &[Mistake] = &[
     ("no data set", "dataset    = \"mnist\"\n", ""),
     ("all data for validation", "fraction = 0.2", "fraction = 1.0"),
     ("another pick", "pick = \"random\"", "pick = \"first\""),
+    (
+        "weights of others",
+        "[data]",
+        "[artifacts]\nweights = \"firts_replicate\"\ntrials_max = 0\nsize = 1\n[data]",
+    ),
+    ("a publication without its source", "[base]", "[publication]\n[base]"),
+    (
+        "everything wrong of a printed number",
+        "[base]",
+        "[publication]\nsource = \"a\"\n[[publication.number]]\nstudy = \"structures\"\nvalues = { test_acuracy = 1 }\n[base]",
+    ),
+    (
+        "a printed number of several cells, and of none",
+        "[base]",
+        "[publication]\nsource = \"a\"\n[[publication.number]]\nstudy = \"structure\"\nwhere = { activation = \"relu\" }\n\
+         values = { sparsity_1 = \"1\" }\n[[publication.number]]\nstudy = \"regularization\"\nwhere = { coefficient = 2 }\n\
+         values = {}\n[base]",
+    ),
+    (
+        "everything wrong of a claim",
+        "[base]",
+        "[publication]\nsource = \"a\"\n[[publication.claim]]\ntext = \"b\"\nholds = []\n[[publication.claim]]\ntext = \"c\"\n\
+         holds = [{ metric = \"epochs\", study = \"regularization\", where = { regularizer = \"none\" }, is = \"hihger\", \
+         than = \"1\" }]\n[[publication.claim]]\ntext = \"d\"\nholds = [{ metric = \"epochs\", study = \"regularization\", \
+         where = { regularizer = \"none\" }, is = \"about\", than = 1 }, { metric = \"epochs\", study = \"regularization\", \
+         where = { regularizer = \"none\" }, is = \"higher\", than = 1, margin = 0 }]\n[base]",
+    ),
     ("no replicates", "count = 3", "count = 0"),
     ("a seed that is too large", "seed  = 2016", "seed = 9007199254740993"),
     ("a negative seed", "seed  = 2016", "seed = -1"),

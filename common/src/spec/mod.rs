@@ -1,5 +1,6 @@
 //! A sweep file: from text to a checked [`Sweep`], or to problems that name their place and their remedy.
 
+mod artifacts;
 mod ask;
 mod assign;
 mod axis;
@@ -10,17 +11,20 @@ mod explain;
 mod power;
 mod presentation;
 mod problem;
+mod publication;
 mod sections;
 mod study;
 pub(crate) mod suggest;
 
 pub use crate::data::{Pick, Validation};
+pub use artifacts::{Artifacts, WeightsOf};
 pub use ask::{AskedWrongly, TableRequest};
 pub use problem::Problem;
 
 use crate::catalogue::Catalogue;
 use crate::data::{DataFormat, Standardize};
 use crate::figure::FigureSpec;
+use crate::findings::Publication;
 use crate::search::Grid;
 use crate::search::settings::Settings;
 use crate::table::{Heading, TableSpec};
@@ -43,8 +47,12 @@ pub struct Sweep {
     pub data: Data,
     /// The seeds of every cell.
     pub replicates: Replicates,
+    /// Which trials leave their weights.
+    pub artifacts: Artifacts,
     /// The studies, in the file's order; at least one.
     pub studies: Vec<Study>,
+    /// What someone has printed of the same experiments.
+    pub publication: Option<Publication>,
     grid: Grid,
 }
 

@@ -10,7 +10,8 @@ use crate::search::{Grid, StudyGrid};
 use std::sync::Arc;
 
 /// The keys of a sweep file.
-const KEYS: [&str; 8] = ["schema", "name", "title", "data", "replicates", "base", "study", "search"];
+const KEYS: [&str; 10] =
+    ["schema", "name", "title", "data", "replicates", "artifacts", "base", "study", "publication", "search"];
 
 /// The most characters of a name.
 const NAME_MOST: usize = 64;
@@ -32,6 +33,7 @@ impl Problems {
         self.search(root);
         let data = self.data(root);
         let replicates = self.replicates(root);
+        let artifacts = self.artifacts(root);
         let base = self.base(root, settings);
         let tables = self.tables(root, "study", "study");
         if root
@@ -51,7 +53,10 @@ impl Problems {
             return None;
         }
         match Grid::unite(grids, replicates.count) {
-            Ok(grid) => Some(Sweep { name, title, data, replicates, studies, grid }),
+            Ok(grid) => {
+                let publication = self.publication(root, &studies, &grid);
+                Some(Sweep { name, title, data, replicates, artifacts, studies, publication, grid })
+            }
             Err((index, fault)) => {
                 self.cannot_unite(&tables[index], &fault);
                 None

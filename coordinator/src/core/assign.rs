@@ -224,8 +224,9 @@ pub(super) fn lease_to(
         worker_name: Arc::clone(&state.offer.name),
         expires: now.plus_ms(core.settings.lease_ms),
     });
-    let checkpoint = core.checkpoint(trial);
-    decision.send(worker, Message::Lease { fence, spec: Arc::clone(spec), checkpoint });
+    let (checkpoint, weights_bytes_max) = (core.checkpoint(trial), core.weights_bytes_max(spec));
+    let spec = Arc::clone(spec);
+    decision.send(worker, Message::Lease { fence, spec, checkpoint, weights_bytes_max });
 }
 
 pub(super) fn apply_leased(

@@ -96,6 +96,8 @@ pub enum Message {
         spec: Arc<TrialSpec>,
         /// Where an earlier attempt had come to.
         checkpoint: Option<KeptCheckpoint>,
+        /// How many bytes of weights the trial may leave; 0 where it leaves none.
+        weights_bytes_max: u64,
     },
     /// What was said of this attempt is on disk.
     Acknowledged(Fence),

@@ -282,6 +282,11 @@ impl Core {
         self.sweeps.iter().map(|(&id, state)| (id, &state.open))
     }
 
+    /// Returns how many bytes of weights a trial may leave, by the sweep that allows the most; 0 where none wants any.
+    pub fn weights_bytes_max(&self, spec: &TrialSpec) -> u64 {
+        self.sweeps.values().map(|state| state.open.weights_bytes_max(spec)).max().unwrap_or(0)
+    }
+
     /// Returns what a worker calls itself.
     pub fn worker_name(&self, worker: WorkerId) -> Option<&str> {
         self.workers.get(&worker).map(|state| &*state.offer.name)

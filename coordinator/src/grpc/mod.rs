@@ -4,6 +4,7 @@ mod checkpoints;
 mod data;
 mod reads;
 mod sweeps;
+mod weights;
 mod work;
 
 use crate::blob::BlobStore;
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) handle: Handle,
     pub(crate) blobs: BlobStore,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) weights: WeightsStore,
     pub(crate) readers: Readers,
     pub(crate) numerics: u32,
     pub(crate) lease_ms: u32,
@@ -27,6 +29,7 @@ pub(crate) use checkpoints::Checkpoints;
 pub use reads::OpenReader;
 pub(crate) use reads::{Readers, ReadsService};
 pub(crate) use sweeps::SweepsService;
+pub(crate) use weights::WeightsStore;
 pub(crate) use work::WorkersService;
 
 impl Shared {

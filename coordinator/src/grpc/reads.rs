@@ -1,6 +1,7 @@
 //! What commands that look ask: pages of the store, each read on a thread where it may wait.
 
 use super::Shared;
+use super::data::BlobStream;
 use crate::observe::why;
 use crate::store::{Reader, StoreError};
 use gridsweep_common::id::TrialId;
@@ -39,7 +40,7 @@ impl Readers {
         Readers { open, at_once: Arc::new(Semaphore::new(READS_AT_ONCE_MAX)) }
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Response<T>, Status> {
@@ -62,6 +63,8 @@ pub(crate) struct ReadsService(pub(crate) Shared);
 
 #[tonic::async_trait]
 impl v1::reads_server::Reads for ReadsService {
+    type FetchWeightsStream = BlobStream;
+
     async fn standing(&self, _: Request<v1::StandingRequest>) -> Result<Response<v1::StandingReply>, Status> {
         let standing = self.0.handle.standing().borrow().clone();
         let snapshot = &standing.snapshot;
@@ -159,6 +162,13 @@ impl v1::reads_server::Reads for ReadsService {
             Ok(v1::ListAttemptedReply { trials: cut(trials.iter().map(Into::into)) })
         };
         self.0.readers.read(page).await
+    }
+
+    async fn fetch_weights(
+        &self,
+        request: Request<v1::FetchBlobRequest>,
+    ) -> Result<Response<BlobStream>, Status> {
+        self.0.weights.fetch(&request.into_inner()).map(Response::new)
     }
 }
 

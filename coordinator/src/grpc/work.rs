@@ -1,7 +1,7 @@
 //! One worker's session.
 
 use super::data::{self, BlobStream};
-use super::{Shared, checkpoints, stopped};
+use super::{Shared, checkpoints, stopped, weights};
 use crate::core::{Claims, Input, Message, Offer, Progress, Refusal};
 use crate::driver::{OUTBOX_MESSAGES_MAX, Outbound, ToDriver};
 use gridsweep_common::id::WorkerId;
@@ -76,6 +76,14 @@ impl v1::workers_server::Workers for WorkersService {
         request: Request<v1::FetchBlobRequest>,
     ) -> Result<Response<BlobStream>, Status> {
         data::fetch(&self.0.checkpoints.blobs, &request.into_inner()).map(Response::new)
+    }
+
+    async fn keep_weights(
+        &self,
+        request: Request<Streaming<v1::KeepWeightsRequest>>,
+    ) -> Result<Response<v1::KeepWeightsReply>, Status> {
+        let is_kept = weights::keep(&self.0, request.into_inner()).await?;
+        Ok(Response::new(v1::KeepWeightsReply { is_kept }))
     }
 }
 
@@ -235,11 +243,14 @@ fn write(shared: &Shared, worker: WorkerId, outbound: Outbound) -> Result<v1::To
             To::Recalled(v1::Recalled { fence: Some(fence.into()) })
         }
         Outbound::Message(Message::Quarantined) => To::Quarantined(v1::Quarantined {}),
-        Outbound::Message(Message::Lease { fence, spec, checkpoint }) => To::Lease(v1::Lease {
-            fence: Some(fence.into()),
-            trial: Some((&*spec).into()),
-            checkpoint: checkpoint.map(Into::into),
-        }),
+        Outbound::Message(Message::Lease { fence, spec, checkpoint, weights_bytes_max }) => {
+            To::Lease(v1::Lease {
+                fence: Some(fence.into()),
+                trial: Some((&*spec).into()),
+                checkpoint: checkpoint.map(Into::into),
+                weights_bytes_max,
+            })
+        }
         Outbound::Message(Message::Acknowledged(fence)) => {
             To::Acknowledged(v1::Acknowledged { fence: Some(fence.into()) })
         }

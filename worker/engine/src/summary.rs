@@ -47,11 +47,19 @@ fn numbers(matrix: &Matrix) -> impl Iterator<Item = f32> {
 pub(crate) fn digest(network: &Network) -> Digest {
     let mut hasher = blake3::Hasher::new();
     for layer in &network.layers {
-        let bytes = |matrix: &Matrix| numbers(matrix).flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
         hasher.update(&bytes(&layer.weights));
         hasher.update(&bytes(&layer.biases));
     }
     Digest(*hasher.finalize().as_bytes())
+}
+
+/// Returns all weights and biases, in the order in which [`digest`] hashes them.
+pub(crate) fn tensors(network: &Network) -> Vec<u8> {
+    network.layers.iter().flat_map(|layer| [bytes(&layer.weights), bytes(&layer.biases)]).flatten().collect()
+}
+
+fn bytes(matrix: &Matrix) -> Vec<u8> {
+    numbers(matrix).flat_map(f32::to_le_bytes).collect()
 }
 
 #[cfg(test)]

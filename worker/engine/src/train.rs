@@ -48,6 +48,14 @@ pub trait Observer {
 
     /// Is handed one: when it wanted it, and when the training is interrupted.
     fn checkpoint(&mut self, _: &Checkpoint) {}
+
+    /// Is asked at the end of a training that did not diverge whether it wants the last weights.
+    fn wants_weights(&self) -> bool {
+        false
+    }
+
+    /// Is handed them: all weights and biases, as the outcome's digest covers them.
+    fn weights(&mut self, _tensors: Vec<u8>) {}
 }
 
 /// Training was given up because its observer wanted that. There is no outcome.
@@ -226,7 +234,12 @@ impl<'a> Training<'a> {
     /// [`Interrupted`] when the observer says so.
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, Interrupted> {
         match self.run_to_the_end(observer) {
-            Ok(evaluation) => Ok(self.outcome(Ending::Succeeded, Some(evaluation))),
+            Ok(evaluation) => {
+                if observer.wants_weights() {
+                    observer.weights(summary::tensors(&self.state.network));
+                }
+                Ok(self.outcome(Ending::Succeeded, Some(evaluation)))
+            }
             Err(Stopped::Diverged) => Ok(self.outcome(Ending::Diverged, None)),
             Err(Stopped::Interrupted) => {
                 observer.checkpoint(&self.checkpoint());

@@ -36,6 +36,8 @@ pub(super) struct Leased {
     pub(super) spec: TrialSpec,
     /// What the coordinator keeps of an earlier attempt.
     pub(super) checkpoint: Option<KeptCheckpoint>,
+    /// How many bytes of weights the trial may leave.
+    pub(super) weights_bytes_max: u64,
 }
 
 /// An attempt in a slot.
@@ -265,7 +267,7 @@ mod tests {
             validation: Validation { fraction: 0.5, pick: Pick::Last },
             numerics: 1,
         };
-        Leased { fence: fence(n), spec, checkpoint: None }
+        Leased { fence: fence(n), spec, checkpoint: None, weights_bytes_max: 0 }
     }
 
     fn with_slots(slots: usize) -> (Attempts, tempfile::TempDir) {

@@ -99,6 +99,7 @@ impl Worker {
         loop {
             self.deliver(line).await?;
             self.fill_slots(line).await?;
+            self.offers.begin_next(&line.client);
             tokio::select! {
                 message = line.inbound.message() => match message?.and_then(|message| message.message) {
                     Some(To::Drain(_)) => return self.wind_down(line).await,
@@ -201,7 +202,8 @@ impl Worker {
         let checkpoint = lease.checkpoint.as_ref().and_then(|wire| convert::checkpoint(wire).ok());
         match lease.trial.as_ref().map(convert::trial_spec) {
             Some(Ok(spec)) if spec.id() == fence.trial => {
-                self.attempts.enqueue(Leased { fence, spec, checkpoint });
+                let weights_bytes_max = lease.weights_bytes_max;
+                self.attempts.enqueue(Leased { fence, spec, checkpoint, weights_bytes_max });
             }
             _ => {
                 // Damaged on its way, or of another age: another try tells.
@@ -241,7 +243,8 @@ impl Worker {
         let launched = tokio::spawn(async move {
             let data = cache.get_patiently(&client, leased.spec.data, || !watch.is_stopped()).await?;
             let state = transfer::fetch(client, &files, &leased).await;
-            pool.start(Job { fence, spec: leased.spec, data, state, watch });
+            let Leased { spec, weights_bytes_max, .. } = leased;
+            pool.start(Job { fence, spec, data, state, weights_bytes_max, watch });
             Ok::<(), FetchError>(())
         });
         tokio::spawn(async move {
@@ -288,6 +291,9 @@ impl Worker {
                 return Some(Stopped { fence, checkpoint: self.attempts.leave_slot(fence) });
             }
             SlotEvent::Uploaded { fence, .. } => self.uploads.end(fence),
+            SlotEvent::WeightsOffered { trial, tries, is_settled } => {
+                self.offers.end(trial, tries, is_settled);
+            }
         }
         None
     }
@@ -298,6 +304,7 @@ impl Worker {
         let was_waiting = self.attempts.forget(fence);
         if was_waiting {
             self.checkpoints.remove(fence.trial);
+            self.offers.add(fence.trial);
         }
         was_waiting
     }
@@ -327,7 +334,7 @@ impl Worker {
     }
 
     /// Hands back what waits for a slot, stops what runs, hands its leases back once its checkpoints are where others find
-    /// them, and waits until every result is acknowledged; all of it within the grace.
+    /// them, and waits until every result is acknowledged and its weights are sent; all of it within the grace.
     async fn wind_down(&mut self, line: &mut Line) -> Result<Parting, Status> {
         let deadline = tokio::time::Instant::now() + self.settings.grace;
         let queued = self.attempts.dequeue_all();
@@ -335,8 +342,13 @@ impl Worker {
         self.attempts.stop_all();
         // With how far they have come: an earlier checkpoint may be on its way too.
         let mut leaving: BTreeMap<Fence, (u32, u32)> = BTreeMap::new();
-        while self.attempts.is_running() || self.attempts.is_waiting() || !leaving.is_empty() {
+        while self.attempts.is_running()
+            || self.attempts.is_waiting()
+            || !leaving.is_empty()
+            || self.offers.is_busy()
+        {
             self.deliver(line).await?;
+            self.offers.begin_next(&line.client);
             tokio::select! {
                 message = line.inbound.message() => match message?.and_then(|message| message.message) {
                     Some(To::Acknowledged(acknowledged)) => {

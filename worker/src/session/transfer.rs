@@ -180,7 +180,7 @@ mod tests {
         let (epoch, step) = checkpoint.progress;
         let (digest, length) = (Digest::of(&checkpoint.bytes), checkpoint.bytes.len() as u64);
         let kept = KeptCheckpoint { digest, length, epoch, step };
-        Leased { fence: fence(), spec: spec(), checkpoint: Some(kept) }
+        Leased { fence: fence(), spec: spec(), checkpoint: Some(kept), weights_bytes_max: 0 }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -114,6 +114,40 @@ impl Observer for Counter {
     }
 }
 
+/// Keeps the weights that it is handed.
+#[derive(Default)]
+struct Keeper(Option<Vec<u8>>);
+
+impl Observer for Keeper {
+    fn epoch(&mut self, _: &EpochMetrics) {}
+    fn is_interrupted(&mut self) -> bool {
+        false
+    }
+    fn wants_weights(&self) -> bool {
+        true
+    }
+    fn weights(&mut self, tensors: Vec<u8>) {
+        self.0 = Some(tensors);
+    }
+}
+
+#[test]
+fn the_weights_handed_over_are_those_of_the_outcome() {
+    let (recipe_of, data) = (recipe, Synthetic::SPARSE.make());
+    let recipe = recipe_of(&[]);
+    let mut keeper = Keeper::default();
+    let outcome = train(&recipe, &data, VALIDATION, SEED, Kernel::detect(), &mut keeper);
+    let digest = outcome.expect("nobody interrupts").evaluation.expect("it succeeds").weights_digest;
+    let tensors = keeper.0.expect("they are handed over");
+    let parameters = recipe.parameters(data.inputs_per_sample(), data.classes());
+    assert_eq!(tensors.len() as u64, 4 * parameters);
+    assert_eq!(gridsweep_common::id::Digest::of(&tensors), digest);
+    let diverging = [("optimizer.kind", Value::from("sgd")), ("optimizer.learning_rate", Value::from(1e30))];
+    let mut keeper = Keeper::default();
+    let outcome = train(&recipe_of(&diverging), &data, VALIDATION, SEED, Kernel::detect(), &mut keeper);
+    assert!(outcome.expect("nobody interrupts").evaluation.is_none() && keeper.0.is_none());
+}
+
 #[test]
 fn a_last_smaller_batch_is_a_step() {
     let data = Synthetic { samples: 163, ..Synthetic::SPARSE }.make();

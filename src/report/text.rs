@@ -1,0 +1,76 @@
+//! The report as Markdown.
+
+use super::{Published, Report, Section, command, table};
+use gridsweep_common::report;
+
+/// Writes the report as Markdown, which names the files of its figures.
+pub(super) fn render(report: &Report) -> String {
+    let mut out = format!("# {}\n\n", line(&report.title));
+    for (what, value) in &report.facts {
+        out += &format!("- {what}: {}\n", line(value));
+    }
+    out += &format!("- made again by: `{}`\n", command(report));
+    if let Some(incomplete) = &report.incomplete {
+        out += &format!("\n**{incomplete}**\n");
+    }
+    out += "\n## Findings\n";
+    for finding in &report.findings {
+        out += &format!("\n- **{}**: {}", line(&report.sections[finding.study].title), line(&finding.text));
+    }
+    if report.findings.is_empty() {
+        out += "\nNo study has two cells with results to compare yet.";
+    }
+    out.push('\n');
+    if let Some(published) = &report.publication {
+        out += &publication(published);
+    }
+    report.sections.iter().for_each(|section| out += &self::section(section));
+    out
+}
+
+fn publication(published: &Published) -> String {
+    let mut out = format!("\n## Published beside reproduced\n\n{}\n", line(&published.source));
+    for (claim, answer) in &published.claims {
+        out += &format!("\n- “{}” – **{}**\n", line(claim), answer.verdict.text());
+        answer.because.iter().for_each(|because| out += &format!("  - {}\n", line(because)));
+    }
+    for fitted in &published.fits {
+        out += &format!("\n{}\n\n", line(&fitted.text));
+        fitted.sentences.iter().for_each(|sentence| out += &format!("- {}\n", line(sentence)));
+    }
+    let rows: Vec<_> = published.rows.iter().map(table::texts).collect();
+    out += &format!("\n{}", table::markdown(&rows));
+    published.notes.iter().for_each(|note| out += &format!("\n- {}", line(note)));
+    out + "\n"
+}
+
+fn section(section: &Section) -> String {
+    let mut out = format!("\n## {}\n", line(&section.title));
+    if let Some(question) = &section.question {
+        out += &format!("\n*{}*\n", line(question));
+    }
+    out += &format!("\n{}.\n", line(&section.grid));
+    let markdown = report::by_name("md");
+    for table in &section.tables {
+        if let Some(format) = markdown {
+            out += &format!("\n{}", table.shown.render(format));
+        }
+    }
+    for picture in &section.figures {
+        if let Some(drawing) = &picture.drawing {
+            out += &format!("\n![{}](figures/{}.svg)\n", line(&drawing.title), picture.stem);
+        }
+        picture.notes.iter().for_each(|note| out += &format!("\n- {}\n", line(note)));
+    }
+    out
+}
+
+/// Keeps a text from the sweep file on its line and from being taken for markup.
+fn line(text: &str) -> String {
+    let one = |c: char| match c {
+        '*' | '<' | '[' | ']' | '`' | '\\' => format!("\\{c}"),
+        c if c.is_control() => " ".to_owned(),
+        c => c.to_string(),
+    };
+    text.chars().map(one).collect()
+}
