@@ -99,7 +99,7 @@ impl Worker {
         loop {
             self.deliver(line).await?;
             self.fill_slots(line).await?;
-            self.offers.begin_next(&line.client);
+            self.offers.begin_next(&line.transfers);
             tokio::select! {
                 message = line.inbound.message() => match message?.and_then(|message| message.message) {
                     Some(To::Drain(_)) => return self.wind_down(line).await,
@@ -348,7 +348,7 @@ impl Worker {
             || self.offers.is_busy()
         {
             self.deliver(line).await?;
-            self.offers.begin_next(&line.client);
+            self.offers.begin_next(&line.transfers);
             tokio::select! {
                 message = line.inbound.message() => match message?.and_then(|message| message.message) {
                     Some(To::Acknowledged(acknowledged)) => {
