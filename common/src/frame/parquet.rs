@@ -367,7 +367,7 @@ mod tests {
         assert_eq!(levels([true, true, true, false, true].into_iter()), [6, 1, 2, 0, 2, 1]);
         let values = [true, false, true, true].map(Datum::Bool);
         assert_eq!(bits(values.iter().chain([&Datum::Null, &Datum::Bool(true)])), [0b1_1101]);
-        assert_eq!(bits([Datum::Bool(true)].repeat(9).iter()), [0xff, 1]);
+        assert_eq!(bits(std::iter::repeat_n(&Datum::Bool(true), 9)), [0xff, 1]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::build::quantities;
 use super::{CellResults, Counts, Heading, Label, Quantity, Replicate, TableSpec};
 use crate::metric::Ending;
-use crate::stats::variance::{AXES_MAX, decompose};
+use crate::stats::variance::{AXES_MAX, Part, decompose};
 use std::collections::BTreeMap;
 
 /// The shares of a study's axes in the variance between its trials.
@@ -74,20 +74,27 @@ impl Effects {
     }
 
     /// Adds the shares of one quantity as a column.
-    fn add(&mut self, column: usize, shares: Vec<(Vec<String>, usize, Option<f64>)>) {
+    fn add(&mut self, column: usize, shares: Vec<Share>) {
         let columns = self.quantities.len();
         if self.sources.is_empty() {
-            let empty = |(axes, dof, _): &(Vec<String>, usize, Option<f64>)| Source {
-                axes: axes.clone(),
-                dof: *dof,
+            let empty = |share: &Share| Source {
+                axes: share.axes.clone(),
+                dof: share.dof,
                 shares: vec![None; columns],
             };
             self.sources = shares.iter().map(empty).collect();
         }
-        for (source, (_, _, share)) in self.sources.iter_mut().zip(shares) {
+        for (source, Share { share, .. }) in self.sources.iter_mut().zip(shares) {
             source.shares[column] = share;
         }
     }
+}
+
+/// What one source has in the variance of one quantity.
+struct Share {
+    axes: Vec<String>,
+    dof: usize,
+    share: Option<f64>,
 }
 
 /// A study whose cells are all combinations of the levels of its axes.
@@ -135,11 +142,7 @@ impl<'a> FullGrid<'a> {
     }
 
     /// Returns the axes, degrees of freedom and share of every source, or why there are none.
-    fn shares(
-        &self,
-        quantity: Quantity,
-        cells: &[CellResults],
-    ) -> Result<Vec<(Vec<String>, usize, Option<f64>)>, String> {
+    fn shares(&self, quantity: Quantity, cells: &[CellResults]) -> Result<Vec<Share>, String> {
         let mut placed: Vec<&[f64]> = vec![&[]; cells.len()];
         let values: Vec<Vec<f64>> = cells.iter().map(|cell| values(quantity, cell)).collect();
         let all: usize = cells.iter().map(|cell| cell.replicates.len()).sum();
@@ -159,12 +162,14 @@ impl<'a> FullGrid<'a> {
             return Err("it is the same everywhere".to_owned());
         }
         let name = |axis: &usize| self.axes[*axis].name.clone();
-        let effects = found.effects.iter().map(|effect| {
-            (effect.axes.iter().map(name).collect(), effect.part.dof, found.share(effect.part))
-        });
+        let share = |axes: &[usize], part: Part| Share {
+            axes: axes.iter().map(name).collect(),
+            dof: part.dof,
+            share: found.share(part),
+        };
+        let effects = found.effects.iter().map(|effect| share(&effect.axes, effect.part));
         // One replicate has no variance between replicates.
-        let within =
-            (found.within.dof > 0).then(|| (Vec::new(), found.within.dof, found.share(found.within)));
+        let within = (found.within.dof > 0).then(|| share(&[], found.within));
         Ok(effects.chain(within).collect())
     }
 }

@@ -225,7 +225,7 @@ pub(super) fn read_matrices_without_histograms(
     column: usize,
 ) -> rusqlite::Result<Vec<MatrixSummary>> {
     let text = row.get_ref(column)?.as_str()?;
-    let mut short = String::with_capacity(text.len() / 8);
+    let mut short = String::with_capacity(text.len() / 3);
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(HISTOGRAM) {
         short.push_str(before);
@@ -239,6 +239,23 @@ pub(super) fn read_matrices_without_histograms(
 /// How a histogram begins in the text of a matrix.
 const HISTOGRAM: &str = "\"histogram\":[";
 
+/// Reads rows of counts. Written without blanks they are read by hand, with lists of the right length from the beginning:
+/// there are a hundred counts in every result.
+fn read_counts(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Vec<u32>>> {
+    let text = row.get_ref(column)?.as_str()?;
+    let inner = text.strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]"));
+    let mut counts: Vec<Vec<u32>> = Vec::with_capacity(16);
+    for line in inner.into_iter().flat_map(|inner| inner.split("],[")) {
+        let mut numbers = Vec::with_capacity(counts.first().map_or(16, Vec::len));
+        for number in line.split(',') {
+            let Ok(number) = number.parse() else { return json(row, column) };
+            numbers.push(number);
+        }
+        counts.push(numbers);
+    }
+    if counts.is_empty() { json(row, column) } else { Ok(counts) }
+}
+
 /// Reads the matrices of a result from a column.
 pub(super) type ReadMatrices = fn(&Row<'_>, usize) -> rusqlite::Result<Vec<MatrixSummary>>;
 
@@ -248,7 +265,7 @@ fn read_evaluation(row: &Row<'_>, first: usize, matrices: ReadMatrices) -> rusql
         validation_loss: row.get(first)?,
         test_loss: row.get(first + 1)?,
         test_accuracy: row.get(first + 2)?,
-        confusion: json(row, first + 3)?,
+        confusion: read_counts(row, first + 3)?,
         matrices,
         weights_digest: parsed::<Digest>(row, first + 4)?,
     })
