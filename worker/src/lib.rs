@@ -1,5 +1,6 @@
 //! A worker: takes leases from a coordinator, trains on rayon's threads, reports back.
 
+mod blocking;
 mod cache;
 mod checkpoint;
 pub mod connect;
@@ -12,4 +13,5 @@ mod spool;
 mod testing;
 
 pub use hardware::{cores, default_name, host_name};
-pub use session::{Settings, WorkerError, run};
+pub use pool::{Job, SlotEvent, SlotWatch, Slots};
+pub use session::{Settings, WorkerError, run, run_on};

@@ -16,35 +16,68 @@ use tokio::sync::mpsc;
 
 /// What a slot says.
 #[derive(Debug)]
-pub(crate) enum SlotEvent {
+pub enum SlotEvent {
     /// The attempt goes on from a checkpoint.
-    Resumed { fence: Fence, epoch: u32, step: u32 },
+    Resumed {
+        /// The attempt.
+        fence: Fence,
+        /// Epochs completed there.
+        epoch: u32,
+        /// Steps of the next epoch completed there.
+        step: u32,
+    },
     /// An epoch is done.
-    Epoch { fence: Fence, metrics: EpochMetrics },
+    Epoch {
+        /// The attempt.
+        fence: Fence,
+        /// What it gave.
+        metrics: EpochMetrics,
+    },
     /// The trial has its result.
-    Finished { fence: Fence, outcome: Outcome },
+    Finished {
+        /// The attempt.
+        fence: Fence,
+        /// The result.
+        outcome: Outcome,
+    },
     /// The attempt gave none.
-    Failed { fence: Fence, failure: Failure },
+    Failed {
+        /// The attempt.
+        fence: Fence,
+        /// Why.
+        failure: Failure,
+    },
     /// The attempt was stopped as asked.
-    Stopped { fence: Fence },
+    Stopped {
+        /// The attempt.
+        fence: Fence,
+    },
     /// A checkpoint was sent to the coordinator, or could not be.
-    Uploaded { fence: Fence, progress: (u32, u32) },
+    Uploaded {
+        /// The attempt.
+        fence: Fence,
+        /// How far it had come: epochs completed, and steps of the next one.
+        progress: (u32, u32),
+    },
 }
 
 /// One attempt to run.
-pub(crate) struct Job {
-    pub(crate) fence: Fence,
-    pub(crate) spec: TrialSpec,
-    pub(crate) data: Arc<Dataset>,
+pub struct Job {
+    /// The attempt.
+    pub fence: Fence,
+    /// What it computes.
+    pub spec: TrialSpec,
+    /// Its data, loaded.
+    pub data: Arc<Dataset>,
     /// The state that an earlier attempt had come to elsewhere, where that is farther than what is here.
-    pub(crate) state: Option<Vec<u8>>,
+    pub state: Option<Vec<u8>>,
     /// How others see the attempt, and stop it.
-    pub(crate) watch: Arc<SlotWatch>,
+    pub watch: Arc<SlotWatch>,
 }
 
 /// An attempt in its slot, as others see it.
 #[derive(Debug, Default)]
-pub(crate) struct SlotWatch {
+pub struct SlotWatch {
     is_stopped: AtomicBool,
     epochs: AtomicU32,
     steps: AtomicU64,
@@ -59,8 +92,14 @@ impl SlotWatch {
     }
 
     /// Returns whether the attempt was asked to stop.
-    pub(crate) fn is_stopped(&self) -> bool {
+    pub fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of a step, and of how many epochs are completed with it.
+    pub fn step(&self, epochs: u32) {
+        self.epochs.store(epochs, Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Leaves a checkpoint to be sent, in the place of one that was not.
@@ -77,6 +116,12 @@ impl SlotWatch {
     pub(crate) fn progress(&self) -> (u32, u64) {
         (self.epochs.load(Ordering::Relaxed), self.steps.load(Ordering::Relaxed))
     }
+}
+
+/// What runs attempts, each in a slot of its own, and says what comes of them.
+pub trait Slots: Send + Sync {
+    /// Runs an attempt as soon as a slot is free.
+    fn start(&self, job: Job);
 }
 
 /// A thread a slot.
@@ -111,9 +156,11 @@ impl Pool {
             .build()?;
         Ok(Pool { threads, kernel, checkpoints, events })
     }
+}
 
-    /// Runs an attempt as soon as a slot is free. A panic ends the attempt and nothing else.
-    pub(crate) fn start(&self, job: Job) {
+impl Slots for Pool {
+    /// A panic ends the attempt and nothing else.
+    fn start(&self, job: Job) {
         let (kernel, checkpoints, events) = (self.kernel, self.checkpoints.clone(), self.events.clone());
         self.threads.spawn(move || {
             let fence = job.fence;
