@@ -2,6 +2,7 @@
 
 use crate::hosts::COORDINATOR;
 use crate::random::Random;
+use crate::witness::{Seen, Witness};
 use std::time::Duration;
 use turmoil::Sim;
 
@@ -69,9 +70,34 @@ fn crash(random: &mut Random, worker: String) -> Kind {
     Kind::Crash(if is_coordinator { COORDINATOR.to_owned() } else { worker })
 }
 
+impl Kind {
+    /// Returns what is seen of it where it does something, from what the network and its hosts have seen so far.
+    pub(crate) fn traces(&self, seen: &Seen) -> u64 {
+        match self {
+            Kind::Partition(_) | Kind::Deaf(_) | Kind::Mute(_) | Kind::Loss(..) => seen.dropped,
+            Kind::Hold(_) => seen.held,
+            Kind::Slow(..) => seen.sent,
+            Kind::Crash(_) => seen.crashed,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Kind::Partition(_) => "partition",
+            Kind::Deaf(_) => "deaf",
+            Kind::Mute(_) => "mute",
+            Kind::Hold(_) => "hold",
+            Kind::Loss(..) => "loss",
+            Kind::Slow(..) => "slow",
+            Kind::Crash(host) if host == COORDINATOR => "coordinator crash",
+            Kind::Crash(_) => "worker crash",
+        }
+    }
+}
+
 impl Fault {
     /// Lets it begin.
-    pub(crate) fn begin(&self, sim: &mut Sim<'_>) {
+    pub(crate) fn begin(&self, sim: &mut Sim<'_>, witness: &Witness) {
         match &self.kind {
             Kind::Partition(worker) => sim.partition(worker.as_str(), COORDINATOR),
             Kind::Deaf(worker) => sim.partition_oneway(COORDINATOR, worker.as_str()),
@@ -83,7 +109,10 @@ impl Fault {
             Kind::Slow(worker, ms) => {
                 sim.set_link_max_message_latency(worker.as_str(), COORDINATOR, Duration::from_millis(*ms));
             }
-            Kind::Crash(host) => sim.crash(host.as_str()),
+            Kind::Crash(host) => {
+                witness.seen().crashed += u64::from(sim.is_host_running(host.as_str()));
+                sim.crash(host.as_str());
+            }
         }
     }
 

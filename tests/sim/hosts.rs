@@ -101,7 +101,7 @@ type Sweeps = v1::sweeps_client::SweepsClient<Link>;
 /// How long the user waits before trying again.
 const AGAIN: Duration = Duration::from_millis(300);
 
-/// Submits a sweep and waits until it has ended, through everything that happens to the coordinator.
+/// Submits a sweep and waits until all of it has results, through everything that happens to the coordinator.
 pub(crate) async fn user(keys: Keys, request: v1::SubmitRequest, data: Vec<PathBuf>) -> turmoil::Result {
     let route = keys.route("submit");
     loop {
@@ -119,7 +119,8 @@ fn is_passing(status: &Status) -> bool {
     matches!(status.code(), Cancelled | DeadlineExceeded | Internal | Unavailable | Unknown)
 }
 
-/// Returns whether the sweep has ended.
+/// Returns whether every trial has its result. A trial with which workers were lost too often is given another try, as a person
+/// would who knows why they were.
 async fn follow(route: &Route, request: &v1::SubmitRequest, data: &[PathBuf]) -> Result<bool, Status> {
     let mut sweeps = Sweeps::new(route.connect().await?);
     let sweep = loop {
@@ -131,8 +132,12 @@ async fn follow(route: &Route, request: &v1::SubmitRequest, data: &[PathBuf]) ->
     };
     let mut progress = sweeps.watch(v1::WatchRequest { sweep }).await?.into_inner();
     while let Some(progress) = progress.message().await? {
-        if progress.ended {
+        if progress.ended && progress.quarantined == 0 {
             return Ok(true);
+        }
+        if progress.ended {
+            sweeps.retry(v1::RetryRequest { sweep }).await?;
+            return Ok(false);
         }
     }
     Ok(false)

@@ -16,9 +16,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use turmoil::{Builder, Sim};
 
 /// The longest that a message takes where nothing is wrong.
-pub(crate) const LATENCY: Duration = Duration::from_millis(5);
+pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 /// The steps of simulated time.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(10);
 /// When a sweep that has not ended hangs: thirty times as long as it takes undisturbed.
 const PATIENCE: Duration = Duration::from_secs(300);
 const WORKERS: usize = 3;
@@ -29,7 +29,7 @@ name   = "simulated"
 [data]
 dataset = { format = "csv", training = "training.csv", test = "test.csv", label = "class" }
 [replicates]
-count = 12
+count = 8
 seed  = 3
 [base]
 hidden     = [3]
@@ -82,8 +82,9 @@ impl Submission {
 pub(crate) struct Remains {
     pub(crate) state: TempDir,
     pub(crate) seen: Seen,
-    /// The faults that had begun when the sweep ended.
+    /// The faults that had begun when the sweep ended, and the names of those that were over and had done something.
     pub(crate) faults: Vec<Fault>,
+    pub(crate) fired: Vec<&'static str>,
 }
 
 /// Runs the sweep to its end with the faults of a seed, or undisturbed. An error says what did not go as it must.
@@ -95,16 +96,19 @@ pub(crate) fn play(seed: Option<u64>, submission: &Arc<Submission>, keys: &Keys)
     let workers = populate(&mut sim, seed.unwrap_or(0), state.path(), submission, keys);
     let mut to_begin = seed.map_or_else(Vec::new, |seed| plan(seed, &workers));
     to_begin.sort_by_key(|fault| std::cmp::Reverse(fault.from_ms));
-    let (mut begun, mut going): (Vec<Fault>, Vec<Fault>) = (Vec::new(), Vec::new());
+    let (mut begun, mut going, mut fired) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         let now_ms = sim.elapsed().as_millis() as u64;
-        for fault in going.extract_if(.., |fault| fault.until_ms <= now_ms) {
+        for (fault, before) in going.extract_if(.., |(fault, _): &mut (Fault, u64)| fault.until_ms <= now_ms)
+        {
             fault.end(&mut sim);
+            fired.extend((fault.kind.traces(&witness.seen()) > before).then_some(fault.kind.name()));
         }
         while let Some(fault) = to_begin.pop_if(|fault| fault.from_ms <= now_ms) {
-            fault.begin(&mut sim);
+            let before = fault.kind.traces(&witness.seen());
+            fault.begin(&mut sim, &witness);
             begun.push(fault.clone());
-            going.push(fault);
+            going.push((fault, before));
         }
         match sim.step() {
             Ok(false) => {}
@@ -114,7 +118,7 @@ pub(crate) fn play(seed: Option<u64>, submission: &Arc<Submission>, keys: &Keys)
     }
     drop(sim);
     let seen = witness.seen().clone();
-    Ok(Remains { state, seen, faults: begun })
+    Ok(Remains { state, seen, faults: begun, fired })
 }
 
 fn network<'a>(seed: u64) -> Sim<'a> {

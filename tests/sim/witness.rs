@@ -10,9 +10,12 @@ use tracing_subscriber::layer::{Context, Layer};
 /// What was seen of one simulation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// Messages that the network dropped, and that it held back.
+    /// Messages that the network took, dropped, and held back.
+    pub(crate) sent: u64,
     pub(crate) dropped: u64,
     pub(crate) held: u64,
+    /// Hosts that crashed while they were at work.
+    pub(crate) crashed: u64,
     /// How often a worker was without its coordinator.
     pub(crate) cut_off: u64,
     /// Attempts, by trial, of whose results or failures the coordinator said that they are on disk.
@@ -44,6 +47,7 @@ impl<S: Subscriber> Layer<S> for Witness {
         event.record(&mut fields);
         let mut seen = self.seen();
         match fields.message.as_str() {
+            "Send" => seen.sent += 1,
             "Drop" => seen.dropped += 1,
             "Hold" => seen.held += 1,
             "no connection to the coordinator; trying again" => seen.cut_off += 1,
