@@ -133,11 +133,12 @@ const REGISTERS: [Register; 8] = [
 const LONG_FILES: [(&str, &str); 0] = [];
 
 /// Documents whose paths are checked.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "ARCHITECTURE.md",
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "BENCHMARKS.md",
     "worker/engine/README.md",
     "deploy/README.md",
 ];

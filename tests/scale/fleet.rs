@@ -30,6 +30,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// How long one trial may take to follow another.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Names the next worker: one that came with another's would take its place.
+static NEXT_IDENTITY: AtomicU64 = AtomicU64::new(1);
+
 /// Workers at work.
 pub(crate) struct Fleet {
     counts: Arc<Counts>,
@@ -103,7 +106,7 @@ impl Session {
             name: format!("load-{number}"),
             slots,
             kernel: "none".to_owned(),
-            identity: number as u64 + 1,
+            identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             ..v1::Hello::default()
         };
         out.send(v1::FromWorker { message: Some(From::Hello(hello)) }).await.unwrap();

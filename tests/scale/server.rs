@@ -63,6 +63,9 @@ impl Server {
     }
 
     fn end(&mut self) {
+        if matches!(self.process.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let terminate = Command::new("kill").arg(self.process.id().to_string()).status();
         if !terminate.is_ok_and(|status| status.success()) {
             // It has ended already, or does not end otherwise.

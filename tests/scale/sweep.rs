@@ -33,8 +33,11 @@ impl Grid {
         );
         let _ = writeln!(text, "[replicates]\ncount = {}\nseed = 1\n[base]\nhidden = [2]", self.replicates);
         let _ = writeln!(text, "[[study]]\nname = \"s\"\n[study.axes]\nepochs = [{}]", list(self.epochs));
-        let _ = writeln!(text, "batch_size = [{}]", list(self.batch_sizes));
-        text + "[[study.table]]\nrows = [\"epochs\"]\ncells = [\"min_validation_loss\"]\n"
+        if self.batch_sizes > 1 {
+            let _ = writeln!(text, "batch_size = [{}]", list(self.batch_sizes));
+            return text;
+        }
+        text + "[[study.table]]\nrows = [\"epochs\"]\ncells = [\"validation_loss\"]\n"
     }
 
     /// Writes the data into a folder; returns what is submitted, and the data's files.
