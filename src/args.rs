@@ -1,6 +1,7 @@
 //! What was typed.
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -18,6 +19,40 @@ const AFTER_HELP: &str = "Exit codes: 0 every trial succeeded or diverged, 1 une
 wrong, 3 finished with failed or cancelled trials, or results that differ, 4 no worker, coordinator or store within reach, 130 interrupted (the same \
 command goes on).";
 
+impl Args {
+    /// Reads the command line; what it does not say, the environment may.
+    pub(crate) fn read() -> Args {
+        Args::from(&Args::command().get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn from(matches: &ArgMatches) -> Result<Args, clap::Error> {
+        let mut args = Args::from_arg_matches(matches)?;
+        args.global.typed = Typed::of(matches);
+        Ok(args)
+    }
+}
+
+/// Which of the two places of sweeps was typed: what is typed wins over the environment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Typed {
+    /// `--state`
+    pub(crate) state: bool,
+    /// `--server`
+    pub(crate) server: bool,
+}
+
+impl Typed {
+    fn of(matches: &ArgMatches) -> Typed {
+        let Some((_, of_command)) = matches.subcommand() else { return Typed::default() };
+        let is_typed = |name: &str| {
+            // The command may have no such option.
+            of_command.ids().any(|id| id == name)
+                && of_command.value_source(name) == Some(ValueSource::CommandLine)
+        };
+        Typed { state: is_typed("state"), server: is_typed("server") }
+    }
+}
+
 /// Options of every command.
 #[derive(ClapArgs, Debug, Clone)]
 pub(crate) struct Global {
@@ -30,6 +65,9 @@ pub(crate) struct Global {
     /// How logs are written to standard error
     #[arg(long, global = true, value_enum, env = "GRIDSWEEP_LOG_FORMAT", default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    /// Which of the places of sweeps the command line names itself.
+    #[arg(skip)]
+    pub(crate) typed: Typed,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +96,7 @@ pub(crate) struct CredentialArgs {
 /// Where the sweeps are, where that is not the state folder.
 #[derive(ClapArgs, Debug)]
 pub(crate) struct ServerArgs {
-    /// Ask the coordinator that listens there, and leave the state folder alone
+    /// Ask the coordinator that listens there, and leave the state folder alone. A typed --state wins over the environment
     #[arg(long, value_name = "HOST:PORT", env = "GRIDSWEEP_SERVER")]
     pub(crate) server: Option<String>,
     #[command(flatten)]
@@ -456,10 +494,26 @@ pub(crate) struct CatalogArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_was_typed_is_known_wherever_it_was() {
+        let cases: [(&[&str], [bool; 2]); 6] = [
+            (&["status"], [false, false]),
+            (&["--state", "x", "status"], [true, false]),
+            (&["status", "--state", "x"], [true, false]),
+            (&["status", "--server", "h:1"], [false, true]),
+            (&["--state=x", "export", "s", "--what", "trials", "--server=h:1"], [true, true]),
+            (&["check", "x.toml"], [false, false]),
+        ];
+        for (typed, [state, server]) in cases {
+            let typed_all = ["gridsweep"].iter().chain(typed);
+            let args = Args::from(&Args::command().get_matches_from(typed_all)).unwrap();
+            assert_eq!(args.global.typed, Typed { state, server }, "{typed:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::place::Place;
 use crate::results;
 use crate::route::route;
-use crate::settings::Environment;
+use crate::settings::{Environment, asked_server};
 use anyhow::anyhow;
 use gridsweep_common::id::SweepId;
 use gridsweep_coordinator::Timing;
@@ -37,7 +37,7 @@ pub(crate) fn find(
         return Err(in_use(global));
     }
     let stored = results::find(place.reader(), &args.sweep)?;
-    let server = args.server.server.as_ref();
+    let server = asked_server(args.server.server.as_deref(), global.typed)?;
     let route = server.map(|address| route(address, &args.server.credentials, environment)).transpose()?;
     Ok(Asked { sweep: stored.id, name: stored.name, route })
 }

@@ -32,14 +32,13 @@ mod weights;
 mod work;
 
 use args::Args;
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // What `FAILPOINTS` says, in debug builds for tests.
     #[cfg(debug_assertions)]
     let _failpoints = fail::FailScenario::setup();
-    let args = Args::parse();
+    let args = Args::read();
     output::start_logging(args.global.log_format);
     match commands::run(args) {
         Ok(ending) => ending.exit_code(),

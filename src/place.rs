@@ -4,7 +4,7 @@ use crate::args::{Global, ServerArgs};
 use crate::error::CommandError;
 use crate::remote::RemoteReader;
 use crate::route::route;
-use crate::settings::Environment;
+use crate::settings::{Environment, asked_server};
 use gridsweep_coordinator::blob::BlobStore;
 use gridsweep_coordinator::store::{Reader, SqliteReader, SqliteStore, StoreError};
 use gridsweep_coordinator::weights_folder;
@@ -26,7 +26,7 @@ impl Place {
         global: &Global,
         environment: &Environment,
     ) -> Result<Place, CommandError> {
-        if let Some(address) = &server.server {
+        if let Some(address) = asked_server(server.server.as_deref(), global.typed)? {
             let route = route(address, &server.credentials, environment)?;
             return Ok(Place::Server(RemoteReader::connect(&route)?));
         }

@@ -1,6 +1,8 @@
 //! What was typed, resolved against the machine and the environment. Pure: a table of cases tests it.
 
-use crate::args::RunArgs;
+use crate::args::{RunArgs, Typed};
+use crate::error::CommandError;
+use anyhow::anyhow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +56,18 @@ pub(crate) fn crew(args: &RunArgs, environment: &Environment) -> Crew {
     Crew { workers, threads: args.threads.map_or(share, usize::from) }
 }
 
+/// Returns the coordinator that is to be asked; `None` says that the state folder is looked at. What was typed wins over the
+/// environment, and both cannot be meant.
+pub(crate) fn asked_server(server: Option<&str>, typed: Typed) -> Result<Option<&str>, CommandError> {
+    match typed {
+        Typed { state: true, server: true } => Err(CommandError::usage(anyhow!(
+            "--state and --server are two places: give the folder or the coordinator, not both"
+        ))),
+        Typed { state: true, server: false } => Ok(None),
+        Typed { state: false, .. } => Ok(server),
+    }
+}
+
 /// Returns where data sets are looked for, best first.
 pub(crate) fn data_places(sweep_file: &Path, environment: &Environment) -> Vec<PathBuf> {
     let beside = sweep_file.parent().unwrap_or(Path::new("")).join("data");
@@ -90,6 +104,26 @@ mod tests {
         for (typed, cores, (workers, threads)) in cases {
             assert_eq!(crew_of(typed, cores), Crew { workers, threads }, "{typed:?} on {cores} cores");
         }
+    }
+
+    #[test]
+    fn what_is_typed_wins_over_the_environment_and_two_places_are_no_place() {
+        let typed = |state, server| Typed { state, server };
+        let cases = [
+            (None, typed(false, false), Some(None)),
+            (None, typed(true, false), Some(None)),
+            // Of the environment.
+            (Some("h:1"), typed(false, false), Some(Some("h:1"))),
+            (Some("h:1"), typed(true, false), Some(None)),
+            (Some("h:1"), typed(false, true), Some(Some("h:1"))),
+            (Some("h:1"), typed(true, true), None),
+        ];
+        for (server, typed, expected) in cases {
+            let asked = asked_server(server, typed);
+            assert_eq!(asked.as_ref().ok().copied(), expected, "{server:?} {typed:?}");
+        }
+        let error = asked_server(Some("h:1"), typed(true, true)).unwrap_err();
+        assert_eq!(error.kind, crate::error::Kind::Usage);
     }
 
     #[test]

@@ -22,8 +22,9 @@ use gridsweep_common::metric::EpochMetrics;
 use gridsweep_common::trial::{KeptCheckpoint, TrialSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use write::Unwritten;
 
 /// How many messages wait for the driver before senders have to wait.

@@ -1,6 +1,7 @@
 //! The coordinator: expands sweeps into trials, leases them to workers, records each result once.
 
 pub mod blob;
+mod blocking;
 pub mod core;
 pub mod doors;
 mod driver;

@@ -4,7 +4,7 @@ use crate::blob::{BlobError, BlobStore};
 use crate::core::Settings;
 use crate::doors::{
     Access, AccessLayer, Admitted, CONNECTION_STREAMS_MAX, DoorError, Doors, Gate, HEADER_BYTES_MAX,
-    KEEPALIVE, Limits, TlsError, accept,
+    KEEPALIVE, Limits, Listen, TlsError, accept,
 };
 use crate::driver::{Driver, Handle};
 use crate::grpc::{
@@ -133,6 +133,20 @@ impl Coordinator {
     /// Reads the store, begins a term and lets in whom the doors permit.
     pub async fn start(
         storage: Storage,
+        mut doors: Doors,
+        settings: Settings,
+        timing: Timing,
+    ) -> Result<Coordinator, StartError> {
+        doors.check()?;
+        let listener;
+        (listener, doors.listen) = listen(doors.listen).await?;
+        Coordinator::start_on(listener, storage, doors, settings, timing).await
+    }
+
+    /// The same for connections that come from somewhere else than the network of this machine.
+    pub async fn start_on(
+        listener: impl Listen,
+        storage: Storage,
         doors: Doors,
         settings: Settings,
         timing: Timing,
@@ -143,7 +157,6 @@ impl Coordinator {
         let weights = BlobStore::open(&storage.blobs.join(WEIGHTS_FOLDER))?;
         weights.clear_partial()?;
         let kept = checkpoints.clone();
-        let (listener, address) = listen(doors.listen).await?;
         let metrics = match doors.metrics {
             Some(address) => Some(listen(address).await?),
             None => None,
@@ -178,7 +191,7 @@ impl Coordinator {
         let connections = accept(listener, gate, for_calls);
         let (stop, stopped) = oneshot::channel();
         Ok(Coordinator {
-            address,
+            address: doors.listen,
             metrics: metrics_address,
             handle,
             driver: tokio::spawn(driver.run()),

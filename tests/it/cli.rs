@@ -44,6 +44,35 @@ fn wrong_usage_exits_with_2_and_says_what_would_be_right() {
 }
 
 #[test]
+fn a_typed_state_folder_wins_over_the_server_of_the_environment() {
+    let place = Place::new();
+    let state = place.path("state");
+    let folder = state.to_str().unwrap();
+    let commands: [&[&str]; 7] = [
+        &["status"],
+        &["table", "small"],
+        &["show", "last"],
+        &["export", "small", "--what", "trials"],
+        &["verify", "small"],
+        &["cancel", "small"],
+        &["retry", "small"],
+    ];
+    for command in commands {
+        let run = |more: &[&str]| {
+            let output =
+                output(gridsweep(&state).args(command).args(more).env("GRIDSWEEP_SERVER", "127.0.0.1:1"));
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let says = |(code, text): (Option<i32>, String), expected, words: &str| {
+            assert!(code == Some(expected) && text.contains(words), "{command:?}: {code:?} {text}");
+        };
+        says(run(&[]), 4, "no coordinator answers");
+        says(run(&["--state", folder]), 2, "holds no sweeps yet");
+        says(run(&["--state", folder, "--server", "127.0.0.1:1"]), 2, "not both");
+    }
+}
+
+#[test]
 fn an_unknown_sweep_or_study_lists_those_there_are() {
     let place = Place::new();
     let file = place.write("small.toml", SWEEP);

@@ -1,5 +1,6 @@
 //! Data sets fetched from the coordinator: on disk by digest, in memory while a trial may need them.
 
+use crate::blocking::block_in_place;
 use crate::connect::Link;
 use crate::dataset::{self, DataError, STORED_BYTES_MAX};
 use gridsweep_common::data::{DataFile, DataManifest};
@@ -118,13 +119,13 @@ impl DataCache {
 
     async fn file(&self, client: &mut Client, file: &DataFile) -> Result<Vec<u8>, FetchError> {
         let path = self.folder.join(file.blob.to_string());
-        if let Ok(bytes) = tokio::task::block_in_place(|| std::fs::read(&path))
+        if let Ok(bytes) = block_in_place(|| std::fs::read(&path))
             && Digest::of(&bytes) == file.blob
         {
             return Ok(bytes);
         }
         let bytes = fetch(client, file).await?;
-        if let Err(error) = tokio::task::block_in_place(|| keep(&path, &bytes)) {
+        if let Err(error) = block_in_place(|| keep(&path, &bytes)) {
             tracing::warn!(path = %path.display(), %error, "the data is not kept for the next time");
         }
         Ok(bytes)

@@ -1,5 +1,6 @@
 //! A worker: takes leases from a coordinator, trains in its slots, reports back.
 
+mod blocking;
 mod cache;
 mod checkpoint;
 pub mod connect;
@@ -14,4 +15,5 @@ mod testing;
 mod weights;
 
 pub use hardware::{cores, default_name, host_name};
-pub use session::{Settings, WorkerError, run};
+pub use pool::{Job, SlotEvent, SlotWatch, Slots};
+pub use session::{Settings, WorkerError, run, run_on};

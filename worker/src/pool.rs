@@ -18,39 +18,79 @@ use tokio::sync::mpsc;
 
 /// What a slot says.
 #[derive(Debug)]
-pub(crate) enum SlotEvent {
+pub enum SlotEvent {
     /// The attempt goes on from a checkpoint.
-    Resumed { fence: Fence, epoch: u32, step: u32 },
+    Resumed {
+        /// The attempt.
+        fence: Fence,
+        /// Epochs completed there.
+        epoch: u32,
+        /// Steps of the next epoch completed there.
+        step: u32,
+    },
     /// An epoch is done.
-    Epoch { fence: Fence, metrics: EpochMetrics },
+    Epoch {
+        /// The attempt.
+        fence: Fence,
+        /// What it gave.
+        metrics: EpochMetrics,
+    },
     /// The trial has its result.
-    Finished { fence: Fence, outcome: Outcome },
+    Finished {
+        /// The attempt.
+        fence: Fence,
+        /// The result.
+        outcome: Outcome,
+    },
     /// The attempt gave none.
-    Failed { fence: Fence, failure: Failure },
+    Failed {
+        /// The attempt.
+        fence: Fence,
+        /// Why.
+        failure: Failure,
+    },
     /// The attempt was stopped as asked.
-    Stopped { fence: Fence },
+    Stopped {
+        /// The attempt.
+        fence: Fence,
+    },
     /// A checkpoint was sent to the coordinator, or could not be.
-    Uploaded { fence: Fence, progress: (u32, u32) },
+    Uploaded {
+        /// The attempt.
+        fence: Fence,
+        /// How far it had come: epochs completed, and steps of the next one.
+        progress: (u32, u32),
+    },
     /// Weights were offered to the coordinator; what is not settled is to be offered again.
-    WeightsOffered { trial: TrialId, tries: u32, is_settled: bool },
+    WeightsOffered {
+        /// Whose.
+        trial: TrialId,
+        /// How often they were.
+        tries: u32,
+        /// Whether they are there, or not wanted.
+        is_settled: bool,
+    },
 }
 
 /// One attempt to run.
-pub(crate) struct Job {
-    pub(crate) fence: Fence,
-    pub(crate) spec: TrialSpec,
-    pub(crate) data: Arc<Dataset>,
+pub struct Job {
+    /// The attempt.
+    pub fence: Fence,
+    /// What it computes.
+    pub spec: TrialSpec,
+    /// Its data, loaded.
+    pub data: Arc<Dataset>,
     /// The state that an earlier attempt had come to elsewhere, where that is farther than what is here.
-    pub(crate) state: Option<Vec<u8>>,
+    pub state: Option<Vec<u8>>,
     /// How many bytes of weights the trial may leave.
-    pub(crate) weights_bytes_max: u64,
+    pub weights_bytes_max: u64,
     /// How others see the attempt, and stop it.
-    pub(crate) watch: Arc<SlotWatch>,
+    pub watch: Arc<SlotWatch>,
 }
 
 /// An attempt in its slot, as others see it.
 #[derive(Debug, Default)]
-pub(crate) struct SlotWatch {
+pub struct SlotWatch {
     is_stopped: AtomicBool,
     epochs: AtomicU32,
     steps: AtomicU64,
@@ -65,8 +105,14 @@ impl SlotWatch {
     }
 
     /// Returns whether the attempt was asked to stop.
-    pub(crate) fn is_stopped(&self) -> bool {
+    pub fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of a step, and of how many epochs are completed with it.
+    pub fn step(&self, epochs: u32) {
+        self.epochs.store(epochs, Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Leaves a checkpoint to be sent, in the place of one that was not.
@@ -85,6 +131,12 @@ impl SlotWatch {
     }
 }
 
+/// What runs attempts, each in a slot of its own, and says what comes of them.
+pub trait Slots: Send + Sync {
+    /// Runs an attempt as soon as a slot is free.
+    fn start(&self, job: Job);
+}
+
 /// A thread a slot.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -92,7 +144,7 @@ pub(crate) struct Pool {
 }
 
 /// What all slots have in common.
-struct Slots {
+struct Threads {
     jobs: Mutex<std::sync::mpsc::Receiver<Job>>,
     kernel: Kernel,
     checkpoints: Checkpointing,
@@ -121,7 +173,7 @@ impl Pool {
     ) -> std::io::Result<Pool> {
         let (sender, jobs) = std::sync::mpsc::channel();
         let (jobs, lending) = (Mutex::new(jobs), Lending::new(slots));
-        let all = Arc::new(Slots { jobs, kernel, checkpoints, weights, lending, events });
+        let all = Arc::new(Threads { jobs, kernel, checkpoints, weights, lending, events });
         for number in 0..slots {
             let all = Arc::clone(&all);
             // Its end is that of the worker: nobody waits for it.
@@ -129,15 +181,17 @@ impl Pool {
         }
         Ok(Pool { jobs: sender })
     }
+}
 
-    /// Runs an attempt as soon as a slot is free. A panic ends the attempt and nothing else.
-    pub(crate) fn start(&self, job: Job) {
+impl Slots for Pool {
+    /// A panic ends the attempt and nothing else.
+    fn start(&self, job: Job) {
         // The slots end after the pool does.
         let _ = self.jobs.send(job);
     }
 }
 
-impl Slots {
+impl Threads {
     /// Runs one attempt after the other.
     fn serve(&self) {
         while let Some(job) = self.next() {
@@ -157,7 +211,7 @@ impl Slots {
     }
 
     fn run(&self, job: &Job) -> SlotEvent {
-        let Slots { kernel, checkpoints, weights, lending, events, .. } = self;
+        let Threads { kernel, checkpoints, weights, lending, events, .. } = self;
         let fence = job.fence;
         let recipe = match Recipe::from_choices(&job.spec.choices) {
             Ok(recipe) => recipe,

@@ -12,7 +12,7 @@ mod transfer;
 use crate::cache::DataCache;
 use crate::checkpoint::CheckpointFiles;
 use crate::connect::{Link, Route};
-use crate::pool::{Checkpointing, Pool, SlotEvent};
+use crate::pool::{Checkpointing, Pool, SlotEvent, Slots};
 use crate::spool::Spool;
 use crate::weights::WeightsFiles;
 use attempts::Attempts;
@@ -24,8 +24,9 @@ use rand::RngExt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 use transfer::Uploads;
@@ -98,28 +99,46 @@ const LEASE_SHARE_PERCENT: u32 = 80;
 
 /// Runs a worker until `shutdown` becomes true or the coordinator sends it away.
 pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<(), WorkerError> {
-    let (events_sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
-    let slots = settings.slots;
-    let files = CheckpointFiles::new(&settings.checkpoints);
+    let (slots, kernel) = (settings.slots, settings.kernel);
     let checkpoints = Checkpointing {
-        files: files.clone(),
+        files: CheckpointFiles::new(&settings.checkpoints),
         every: settings.checkpoint_every,
         are_sent: settings.checkpoints_are_sent,
     };
-    let weights = WeightsFiles::new(&settings.state.join("weights"));
-    let pool = Pool::new(slots, settings.kernel, checkpoints, weights.clone(), events_sender.clone())
-        .map_err(|source| WorkerError::Threads { slots, source })?;
+    let weights = weights_files(&settings);
+    let threads = |events| {
+        let pool = Pool::new(slots, kernel, checkpoints, weights, events);
+        pool.map(|pool| Arc::new(pool) as Arc<dyn Slots>)
+            .map_err(|source| WorkerError::Threads { slots, source })
+    };
+    run_on(settings, threads, shutdown).await
+}
+
+/// Returns where trials leave their weights until they are where others find them.
+fn weights_files(settings: &Settings) -> WeightsFiles {
+    WeightsFiles::new(&settings.state.join("weights"))
+}
+
+/// Runs a worker on other slots than threads; what they say goes where `slots` is told.
+pub async fn run_on(
+    settings: Settings,
+    slots: impl FnOnce(mpsc::Sender<SlotEvent>) -> Result<Arc<dyn Slots>, WorkerError>,
+    shutdown: watch::Receiver<bool>,
+) -> Result<(), WorkerError> {
+    let (events_sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
+    let pool = slots(events_sender.clone())?;
     let (spool, spooled) = Spool::open(&settings.state);
     if !spooled.is_empty() {
         tracing::info!(results = spooled.len(), "results of an earlier process wait to be delivered");
     }
+    let weights = weights_files(&settings);
     let mut worker = Worker {
         cache: Arc::new(DataCache::new(&settings.state.join("cache"))),
         identity: rand::random(),
-        attempts: Attempts::new(slots, spool, spooled),
+        attempts: Attempts::new(settings.slots, spool, spooled),
+        checkpoints: CheckpointFiles::new(&settings.checkpoints),
         settings,
-        pool: Arc::new(pool),
-        checkpoints: files,
+        pool,
         uploads: Uploads::new(events_sender.clone()),
         offers: Offers::new(weights, events_sender.clone()),
         events_sender,
@@ -137,7 +156,7 @@ struct Worker {
     /// Names this process in all its sessions.
     identity: u64,
     cache: Arc<DataCache>,
-    pool: Arc<Pool>,
+    pool: Arc<dyn Slots>,
     checkpoints: CheckpointFiles,
     uploads: Uploads,
     offers: Offers,
@@ -293,7 +312,7 @@ impl Worker {
     async fn stop_alone(&mut self) -> Ending {
         self.attempts.dequeue_all();
         self.attempts.stop_all();
-        let deadline = tokio::time::Instant::now() + self.settings.grace;
+        let deadline = Instant::now() + self.settings.grace;
         while self.attempts.is_running() {
             tokio::select! {
                 event = self.events.recv() => drop(self.note(event)),

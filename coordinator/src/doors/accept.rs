@@ -1,16 +1,33 @@
 //! Lets connections in, one after another, and their handshakes side by side.
 
-use super::connection::{Admitted, Gate, Place};
+use super::connection::{Admitted, Duplex, Gate, Place};
 use super::limits::{ACCEPT_PAUSE, ACCEPTED_WAITING_MAX};
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
+/// Where connections come from: TCP, or a network that is simulated.
+pub trait Listen: Send + Sync + 'static {
+    /// Waits for the next connection, and says who made it.
+    fn accept(&self) -> impl Future<Output = io::Result<(Box<dyn Duplex>, SocketAddr)>> + Send;
+}
+
+impl Listen for TcpListener {
+    async fn accept(&self) -> io::Result<(Box<dyn Duplex>, SocketAddr)> {
+        let (stream, peer) = TcpListener::accept(self).await?;
+        // Without it small messages wait for their acknowledgements, no more.
+        let _ = stream.set_nodelay(true);
+        Ok((Box::new(stream), peer))
+    }
+}
+
 /// Accepts until whoever reads the connections is gone.
 pub(crate) fn accept(
-    listener: TcpListener,
+    listener: impl Listen,
     gate: Arc<Gate>,
     tls: Option<TlsAcceptor>,
 ) -> mpsc::Receiver<Admitted> {
@@ -25,7 +42,7 @@ pub(crate) fn accept(
 }
 
 async fn accept_all(
-    listener: &TcpListener,
+    listener: &impl Listen,
     gate: &Arc<Gate>,
     tls: Option<&TlsAcceptor>,
     ready: &mpsc::Sender<Admitted>,
@@ -62,14 +79,17 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-async fn let_in(stream: TcpStream, place: Place, tls: Option<TlsAcceptor>, ready: mpsc::Sender<Admitted>) {
-    // Without it small messages wait for their acknowledgements, no more.
-    let _ = stream.set_nodelay(true);
+async fn let_in(
+    stream: Box<dyn Duplex>,
+    place: Place,
+    tls: Option<TlsAcceptor>,
+    ready: mpsc::Sender<Admitted>,
+) {
     let connection = Arc::clone(&place.0);
     let patience = place.0.handshake_patience();
     let handed_over = async {
         let admitted = match tls {
-            None => Admitted::new(Box::new(stream), place),
+            None => Admitted::new(stream, place),
             Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
                 Ok(Ok(stream)) => Admitted::new(Box::new(stream), place),
                 Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
@@ -89,10 +109,10 @@ async fn let_in(stream: TcpStream, place: Place, tls: Option<TlsAcceptor>, ready
 mod tests {
     use super::super::{Identity, Limits};
     use super::*;
-    use std::net::SocketAddr;
     use std::path::Path;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio_rustls::TlsConnector;
     use tokio_rustls::rustls::pki_types::pem::PemObject;
     use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};

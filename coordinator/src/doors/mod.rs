@@ -10,8 +10,10 @@ mod limits;
 mod tls;
 mod token;
 
+pub use accept::Listen;
 pub(crate) use accept::accept;
 pub(crate) use access::{Access, AccessLayer};
+pub use connection::Duplex;
 pub(crate) use connection::{Admitted, Connection, Gate};
 pub(crate) use limits::{CONNECTION_STREAMS_MAX, HEADER_BYTES_MAX, KEEPALIVE};
 pub use limits::{CONNECTIONS_MAX, Limits};

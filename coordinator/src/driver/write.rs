@@ -3,7 +3,8 @@
 use super::{Driver, wall_clock_ms};
 use crate::core::{Decision, Effect, Message};
 use crate::store::{Batch, StoreError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a full disk is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::data::{internal, refused};
 use crate::blob::BlobStore;
+use crate::blocking::block_in_place;
 use crate::driver::ToDriver;
 use gridsweep_common::trial::KeptCheckpoint;
 use gridsweep_proto::{convert, v1};
@@ -61,7 +62,7 @@ async fn store(
     first: Vec<u8>,
     stream: &mut Streaming<v1::KeepCheckpointRequest>,
 ) -> Result<(), Status> {
-    let begun = tokio::task::block_in_place(|| blobs.begin(checkpoint.digest));
+    let begun = block_in_place(|| blobs.begin(checkpoint.digest));
     let mut incoming = begun.map_err(|error| internal(&error))?;
     let (mut bytes, mut length) = (first, 0);
     loop {
@@ -69,7 +70,7 @@ async fn store(
         if length > checkpoint.length {
             return Err(Status::invalid_argument("more bytes came than were announced"));
         }
-        tokio::task::block_in_place(|| incoming.write(&bytes)).map_err(|error| refused(&error))?;
+        block_in_place(|| incoming.write(&bytes)).map_err(|error| refused(&error))?;
         match next(stream).await? {
             Some(piece) => bytes = piece.bytes,
             None if length < checkpoint.length => {
@@ -78,7 +79,7 @@ async fn store(
             None => break,
         }
     }
-    tokio::task::block_in_place(|| incoming.finish()).map_err(|error| refused(&error))
+    block_in_place(|| incoming.finish()).map_err(|error| refused(&error))
 }
 
 async fn next(

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use crate::blob::{BlobError, BlobStore};
+use crate::blocking::block_in_place;
 use gridsweep_common::id::Digest;
 use gridsweep_proto::{BLOB_CHUNK_BYTES_MAX, convert, v1};
 use std::fs::File;
@@ -66,10 +67,10 @@ pub(super) async fn put(shared: &Shared, mut stream: Streaming<v1::PutBlobReques
     let mut next = Some(first);
     while let Some(message) = next {
         // Writing blocks for as long as the disk's cache takes: small chunks, few clients.
-        tokio::task::block_in_place(|| incoming.write(&message.bytes)).map_err(|error| refused(&error))?;
+        block_in_place(|| incoming.write(&message.bytes)).map_err(|error| refused(&error))?;
         next = stream.message().await?;
     }
-    tokio::task::block_in_place(|| incoming.finish()).map_err(|error| refused(&error))
+    block_in_place(|| incoming.finish()).map_err(|error| refused(&error))
 }
 
 pub(super) fn refused(error: &BlobError) -> Status {

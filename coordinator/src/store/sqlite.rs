@@ -23,6 +23,9 @@ use std::time::Duration;
 const FILE: &str = "store.sqlite";
 const LOCK: &str = "store.lock";
 
+/// How much of the file is kept in memory, in KiB: trials stand in the order of their ids, so each touches pages of its own.
+const CACHE_KIB: i64 = 64 * 1024;
+
 /// How long a statement waits for a reader that holds up a checkpoint.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -109,6 +112,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -141,9 +145,8 @@ impl Store for SqliteStore {
             events.extend(sweep.events(open));
         }
         let trials = load_trials(&self.connection).map_err(|error| store_error(&self.path, error))?;
-        for LoadedAttempt { spec, attempt, is_last, is_reopened, end } in trials {
-            let trial = spec.id();
-            self.push_attempt(&mut events, spec, &attempt)?;
+        for LoadedAttempt { trial, spec, attempt, is_last, is_reopened, end } in trials {
+            self.push_attempt(&mut events, trial, spec, &attempt)?;
             if is_reopened {
                 events.push(Event::TrialReopened { trial });
             }
@@ -169,10 +172,11 @@ impl SqliteStore {
     fn push_attempt(
         &self,
         events: &mut Vec<Event>,
+        trial: TrialId,
         spec: Arc<TrialSpec>,
         stored: &StoredAttempt,
     ) -> Result<(), StoreError> {
-        let (trial, attempt) = (spec.id(), stored.attempt);
+        let attempt = stored.attempt;
         events.push(Event::AttemptLeased {
             fence: Fence { term: stored.term, trial, attempt },
             spec,
@@ -189,6 +193,9 @@ impl SqliteStore {
 
 /// An attempt with its trial.
 struct LoadedAttempt {
+    /// As it is stored: hashing what a million trials compute takes longer than reading them. A worker checks it before it
+    /// runs one.
+    trial: TrialId,
     spec: Arc<TrialSpec>,
     attempt: StoredAttempt,
     /// Whether it is the trial's last one, and whether the trial was opened again after it.
@@ -205,17 +212,18 @@ fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> 
         rows::ATTEMPT_COLUMNS.split(", ").map(|c| format!("attempt.{c}")).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT {spec}, {attempt}, trial.state, trial.failure, trial.failure_detail, result.digest, \
-         number = max(number) OVER (PARTITION BY trial.id), number = trial.reopened_after \
+         number = max(number) OVER (PARTITION BY trial.id), number = trial.reopened_after, trial.id \
          FROM trial JOIN attempt ON attempt.trial = trial.id LEFT JOIN result ON result.trial = trial.id \
          ORDER BY trial.id, number",
     )
     .replace("numerics", "trial.numerics");
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([], |row| {
-        let spec = rows::read_spec(row, 0)?;
-        let end = read_trial_end(row, &spec, 17)?;
+        let trial = rows::read_id(row, 23)?;
+        let end = read_trial_end(row, trial, 17)?;
         Ok(LoadedAttempt {
-            spec: Arc::new(spec),
+            trial,
+            spec: Arc::new(rows::read_spec(row, 0)?),
             attempt: rows::read_attempt(row, 7)?,
             is_last: row.get(21)?,
             is_reopened: row.get(22)?,
@@ -225,11 +233,11 @@ fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> 
     rows.collect()
 }
 
-fn read_trial_end(row: &Row<'_>, spec: &TrialSpec, first: usize) -> rusqlite::Result<Option<Event>> {
+fn read_trial_end(row: &Row<'_>, trial: TrialId, first: usize) -> rusqlite::Result<Option<Event>> {
     let Some((end, failure)) = rows::read_end(row, first)? else { return Ok(None) };
     let has_digest = row.get::<_, Option<String>>(first + 3)?.is_some();
     let digest = has_digest.then(|| rows::parsed(row, first + 3)).transpose()?;
-    rows::trial_end(spec.id(), end, failure, digest).map(Some).map_err(|what| rows::wrong(first, &what))
+    rows::trial_end(trial, end, failure, digest).map(Some).map_err(|what| rows::wrong(first, &what))
 }
 
 impl SqliteReader {

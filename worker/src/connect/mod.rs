@@ -9,6 +9,7 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -55,6 +56,35 @@ pub struct Route {
     uri: Uri,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     bearer: Bearer,
+    network: Arc<dyn Network>,
+}
+
+/// What bytes come and go through.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection that is being made.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Duplex>>> + Send>>;
+
+/// What connections are made through: TCP, or a network that is simulated.
+pub trait Network: Send + Sync {
+    /// Connects to a port of a host.
+    fn connect(&self, host: String, port: u16) -> Connecting;
+}
+
+/// The network of this machine.
+struct Tcp;
+
+impl Network for Tcp {
+    fn connect(&self, host: String, port: u16) -> Connecting {
+        Box::pin(async move {
+            let stream = TcpStream::connect((host, port)).await?;
+            // Without it small messages wait for their acknowledgements, no more.
+            let _ = stream.set_nodelay(true);
+            Ok(Box::new(stream) as Box<dyn Duplex>)
+        })
+    }
 }
 
 /// Why there is no such way.
@@ -86,14 +116,14 @@ pub enum RouteError {
 #[derive(Debug, thiserror::Error)]
 enum ConnectError {
     #[error("{0}")]
-    Unreachable(#[source] std::io::Error),
+    Unreachable(#[source] io::Error),
     #[error("no answer within {} s", CONNECT_PATIENCE.as_secs())]
     Late,
     /// Another try would end alike.
     #[error("its certificate is not the expected one: {0}")]
     Stranger(String),
     #[error("it does not speak TLS as expected: {0}")]
-    NotTls(#[source] std::io::Error),
+    NotTls(#[source] io::Error),
 }
 
 impl Route {
@@ -113,7 +143,18 @@ impl Route {
             None if is_this_machine(&host) => None,
             None => return Err(RouteError::Unguarded(address.to_owned())),
         };
-        Ok(Route { address: address.to_owned(), uri, tls, bearer: Bearer::new(token)? })
+        Ok(Route {
+            address: address.to_owned(),
+            uri,
+            tls,
+            bearer: Bearer::new(token)?,
+            network: Arc::new(Tcp),
+        })
+    }
+
+    /// Returns the same way through another network.
+    pub fn through(self, network: Arc<dyn Network>) -> Route {
+        Route { network, ..self }
     }
 
     /// Connects. A status of code `FailedPrecondition` says that another try would end alike.
@@ -159,12 +200,10 @@ impl Route {
 
     async fn open(self) -> Result<TokioIo<Box<dyn Duplex>>, ConnectError> {
         let (host, port) = (self.uri.host().unwrap_or_default(), self.uri.port_u16().unwrap_or_default());
-        let host = host.trim_matches(['[', ']']);
-        let stream = TcpStream::connect((host, port)).await.map_err(ConnectError::Unreachable)?;
-        // Without it small messages wait for their acknowledgements, no more.
-        let _ = stream.set_nodelay(true);
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let stream = self.network.connect(host, port).await.map_err(ConnectError::Unreachable)?;
         let stream: Box<dyn Duplex> = match self.tls {
-            None => Box::new(stream),
+            None => stream,
             Some((tls, name)) => Box::new(tls.connect(name, stream).await.map_err(tls::explain)?),
         };
         Ok(TokioIo::new(stream))
@@ -187,11 +226,6 @@ impl fmt::Debug for Route {
 fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
-
-/// What bytes come and go through.
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// Makes the connections of one channel.
 struct Connector(Route);

@@ -1,5 +1,6 @@
 //! What a worker has in hand: leases before a slot, attempts in slots, and what waits to be acknowledged.
 
+use crate::blocking::block_in_place;
 use crate::checkpoint::Framed;
 use crate::pool::SlotWatch;
 use crate::spool::{Spool, Spooled};
@@ -8,7 +9,8 @@ use gridsweep_common::trial::{KeptCheckpoint, TrialSpec};
 use gridsweep_proto::v1;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use v1::from_worker::Message as From;
 
 /// How long a result waits for its acknowledgement before it is sent again.
@@ -194,7 +196,7 @@ impl Attempts {
             return;
         }
         let spool = &mut self.spool;
-        if tokio::task::block_in_place(|| spool.append(&results)) {
+        if block_in_place(|| spool.append(&results)) {
             due.iter_mut()
                 .filter(|waiting| waiting.digest.is_some())
                 .for_each(|waiting| waiting.is_spooled = true);

@@ -11,8 +11,9 @@ use gridsweep_common::trial::{Failure, FailureKind};
 use gridsweep_proto::{convert, v1};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use v1::from_worker::Message as From;
 use v1::to_worker::Message as To;
@@ -303,6 +304,7 @@ impl Worker {
     fn forget(&mut self, fence: Fence) -> bool {
         let was_waiting = self.attempts.forget(fence);
         if was_waiting {
+            tracing::debug!(trial = %fence.trial, attempt = %fence.attempt, "acknowledged");
             self.checkpoints.remove(fence.trial);
             self.offers.add(fence.trial);
         }
@@ -336,7 +338,7 @@ impl Worker {
     /// Hands back what waits for a slot, stops what runs, hands its leases back once its checkpoints are where others find
     /// them, and waits until every result is acknowledged and its weights are sent; all of it within the grace.
     async fn wind_down(&mut self, line: &mut Line) -> Result<Parting, Status> {
-        let deadline = tokio::time::Instant::now() + self.settings.grace;
+        let deadline = Instant::now() + self.settings.grace;
         let queued = self.attempts.dequeue_all();
         line.say(released(queued, true)).await?;
         self.attempts.stop_all();
@@ -404,7 +406,7 @@ impl Worker {
     async fn hang_up(&mut self, line: &mut Line) {
         let (closed, _) = mpsc::channel(1);
         drop(std::mem::replace(&mut line.out, closed));
-        let deadline = tokio::time::Instant::now() + HANG_UP_PATIENCE;
+        let deadline = Instant::now() + HANG_UP_PATIENCE;
         while let Ok(Ok(Some(_))) = tokio::time::timeout_at(deadline, line.inbound.message()).await {}
     }
 }

@@ -3,6 +3,7 @@
 
 use super::Client;
 use super::attempts::Leased;
+use crate::blocking::block_in_place;
 use crate::checkpoint::{CheckpointFiles, Framed, unframe};
 use crate::pool::SlotEvent;
 use gridsweep_common::id::{Digest, Fence};
@@ -76,7 +77,7 @@ impl Uploads {
 async fn send(mut client: Client, fence: Fence, checkpoint: Arc<Framed>) -> Result<bool, Status> {
     let (pieces, stream) = mpsc::channel(PIECES_AHEAD);
     let cut = async move {
-        let digest = tokio::task::block_in_place(|| Digest::of(&checkpoint.bytes));
+        let digest = block_in_place(|| Digest::of(&checkpoint.bytes));
         let (epoch, step) = checkpoint.progress;
         let length = checkpoint.bytes.len() as u64;
         let mut fence = Some(fence.into());
@@ -97,16 +98,16 @@ async fn send(mut client: Client, fence: Fence, checkpoint: Arc<Framed>) -> Resu
 /// Returns the state that the coordinator keeps of an earlier attempt, where it is farther than what is here.
 pub(super) async fn fetch(client: Client, files: &CheckpointFiles, leased: &Leased) -> Option<Vec<u8>> {
     let (kept, trial) = (leased.checkpoint?, leased.fence.trial);
-    let here = tokio::task::block_in_place(|| files.read(trial));
+    let here = block_in_place(|| files.read(trial));
     let here = here.and_then(|state| Training::progress_of(&state).ok());
     if here.is_some_and(|here| here >= kept.progress()) {
         return None;
     }
     let fetched = tokio::time::timeout(TRANSFER_PATIENCE, fetch_patiently(client, kept)).await;
     let fetched = fetched.unwrap_or_else(|_| Err(Status::deadline_exceeded("it takes too long")));
-    let state = fetched.map_err(|status| status.message().to_owned()).and_then(|bytes| {
-        tokio::task::block_in_place(|| unframe(bytes, trial)).map_err(|error| error.to_string())
-    });
+    let state = fetched
+        .map_err(|status| status.message().to_owned())
+        .and_then(|bytes| block_in_place(|| unframe(bytes, trial)).map_err(|error| error.to_string()));
     match state {
         Ok(state) => Some(state),
         Err(reason) => {
@@ -138,7 +139,7 @@ async fn fetch_once(mut client: Client, kept: KeptCheckpoint) -> Result<Vec<u8>,
             return Err(Status::data_loss("it is longer than was announced"));
         }
     }
-    match tokio::task::block_in_place(|| Digest::of(&bytes)) == kept.digest {
+    match block_in_place(|| Digest::of(&bytes)) == kept.digest {
         true => Ok(bytes),
         false => Err(Status::data_loss("its bytes are not those that were kept")),
     }
