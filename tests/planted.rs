@@ -7,7 +7,7 @@ const LAYERS: [&str; 5] = ["core", "driver", "store", "worker", "sim"];
 
 /// Returns what is wrong with a patch, if anything is.
 fn problem(patch: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(patch).unwrap();
+    let text = std::fs::read_to_string(patch).expect("a patch that was just listed can be read");
     let mut lines = text.lines();
     let says_what = lines.next().is_some_and(|line| line.ends_with('.') || line.ends_with(':'));
     let layers = lines.find_map(|line| line.strip_prefix("layers: ")).unwrap_or_default();
@@ -25,7 +25,8 @@ fn problem(patch: &Path) -> Option<String> {
 
 fn patches() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted");
-    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    let entries = std::fs::read_dir(folder).expect("the patches' folder is in the repository");
+    entries.map(|entry| entry.expect("a folder can be read to its end").path()).collect()
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Figure for Lines {
         let series = Series::of(spec, study, along)?;
         let planned = plan(spec, &series);
         let count = planned.len();
-        let columns = if series.panels.len() > 1 && count % series.panels.len() == 0 {
+        let columns = if series.panels.len() > 1 && count.is_multiple_of(series.panels.len()) {
             series.panels.len().min(4)
         } else {
             columns_for(count)
