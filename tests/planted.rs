@@ -1,5 +1,7 @@
 //! The bugs of `tests/planted-bugs.sh` can still be planted.
 
+#![allow(clippy::unwrap_used, reason = "all of it is a test")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -4,6 +4,8 @@
 //! `cargo bench --bench scale` measures every row; `cargo bench --bench scale -- throughput growth` some of them.
 //! `GRIDSWEEP_SCALE_DIR` says where the state folders go: on the disk that is to be measured.
 
+#![allow(clippy::unwrap_used, reason = "a measurement that goes wrong ends")]
+
 mod fleet;
 mod gaps;
 mod history;

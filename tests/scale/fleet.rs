@@ -91,7 +91,7 @@ impl Fleet {
 pub(crate) struct Session {
     pub(crate) out: mpsc::Sender<v1::FromWorker>,
     pub(crate) inbound: Streaming<v1::ToWorker>,
-    heartbeat: Duration,
+    pub(crate) heartbeat: Duration,
 }
 
 impl Session {

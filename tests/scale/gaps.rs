@@ -29,6 +29,8 @@ async fn work(mut session: Session, trials: usize, each: Duration) -> Vec<Durati
     let mut slots: JoinSet<v1::Fence> = JoinSet::new();
     // Since when slots are without a trial, longest first.
     let mut idle: VecDeque<Option<Instant>> = (0..SLOTS).map(|_| None).collect();
+    let mut heartbeat = tokio::time::interval(session.heartbeat);
+    let mut number = 0;
     while gaps.len() < trials {
         while let (Some(_), Some(fence)) = (idle.front(), queued.front()) {
             let fence: v1::Fence = Clone::clone(fence);
@@ -45,6 +47,10 @@ async fn work(mut session: Session, trials: usize, each: Duration) -> Vec<Durati
                 if let Some(To::Lease(lease)) = message.unwrap().expect("the session stands").message {
                     queued.extend(lease.fence);
                 }
+            }
+            _ = heartbeat.tick() => {
+                number += 1;
+                session.say(From::Heartbeat(v1::Heartbeat { number, ..v1::Heartbeat::default() })).await;
             }
             Some(done) = slots.join_next() => {
                 idle.push_back(Some(Instant::now()));
