@@ -54,14 +54,18 @@ mod tests {
     use gridsweep_common::svg::{Paint, Svg};
     use usvg::{Group, Node, Rect};
 
-    /// Where every text of a picture stands, and its letters.
-    fn texts(group: &Group, found: &mut Vec<(Rect, String)>) {
+    /// A text: where it stands, its letters, and whether it is aslant, so that its box is larger than what it covers.
+    type Placed = (Rect, String, bool);
+
+    fn texts(group: &Group, found: &mut Vec<Placed>) {
         for node in group.children() {
             match node {
                 Node::Group(inner) => texts(inner, found),
                 Node::Text(text) => {
                     let letters = text.chunks().iter().map(|chunk| chunk.text()).collect::<Vec<_>>().concat();
-                    found.push((text.abs_bounding_box(), letters));
+                    let turn = text.abs_transform();
+                    let is_aslant = turn.kx.abs() > 0.01 && turn.sx.abs() > 0.01;
+                    found.push((text.abs_bounding_box(), letters, is_aslant));
                 }
                 Node::Path(_) | Node::Image(_) => {}
             }
@@ -85,20 +89,19 @@ mod tests {
                 || area.right() > size.width()
                 || area.bottom() > size.height()
         };
-        let mut wrong: Vec<String> = found
-            .iter()
-            .filter(|(area, _)| leaves(area))
-            .map(|(_, text)| format!("\"{text}\" leaves the picture"))
-            .collect();
+        let outside = found.iter().filter(|(area, ..)| leaves(area));
+        let mut wrong: Vec<String> =
+            outside.map(|(_, text, _)| format!("\"{text}\" leaves the picture")).collect();
         // A pixel of contact is none: boxes are those of the letters' lines, with room above and below.
         let overlap = |a: &Rect, b: &Rect| {
             let across = a.right().min(b.right()) - a.left().max(b.left());
             let down = a.bottom().min(b.bottom()) - a.top().max(b.top());
             across > 1.0 && down > 1.5
         };
-        for (number, (area, text)) in found.iter().enumerate() {
-            let others = found[..number].iter().filter(|(other, _)| overlap(area, other));
-            wrong.extend(others.map(|(_, other)| format!("\"{text}\" stands on \"{other}\"")));
+        let upright: Vec<&Placed> = found.iter().filter(|(.., is_aslant)| !is_aslant).collect();
+        for (number, (area, text, _)) in upright.iter().enumerate() {
+            let others = upright[..number].iter().filter(|(other, ..)| overlap(area, other));
+            wrong.extend(others.map(|(_, other, _)| format!("\"{text}\" stands on \"{other}\"")));
         }
         wrong
     }

@@ -237,7 +237,13 @@ impl Line {
 
     fn draw_band(&self, svg: &mut Svg, plane: &Plane<'_>, series: &Series<'_>) {
         const OPACITY: f64 = 0.16;
-        for run in self.runs(series) {
+        // A single value has no interval: the band ends before it.
+        let has_interval = |&(_, point): &(Place, usize)| {
+            self.measured.summaries[point].is_some_and(|summary| summary.half_width.is_some())
+        };
+        let runs = self.runs(series);
+        let known = runs.iter().flat_map(|run| run.split(|point| !has_interval(point)));
+        for run in known.filter(|run| !run.is_empty()) {
             let edge = |side: f64| {
                 let at = move |&(x, point): &(Place, usize)| {
                     let summary = self.measured.summaries[point]?;

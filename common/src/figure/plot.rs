@@ -117,7 +117,8 @@ impl<'a> Frame<'a> {
             ticks.push((plane.x(Place::Number(0.0)), "0".to_owned()));
             draw_gap(svg, area);
         }
-        let count = (area.width / 70.0) as usize;
+        // Labels that would touch are left out below.
+        let count = (area.width / 45.0) as usize;
         ticks.extend(
             scale.ticks(count).into_iter().map(|tick| (plane.x(Place::Number(tick.value)), tick.label)),
         );
