@@ -126,8 +126,8 @@ impl Session {
     }
 }
 
-/// The result of a trial that nobody trained.
-pub(crate) fn outcome(epochs: u32) -> v1::Outcome {
+/// What is said of a trial that nobody trained; the fence is to be added.
+pub(crate) fn finished(epochs: u32) -> v1::Finished {
     let epoch = |epoch| EpochMetrics {
         epoch,
         learning_rate: 0.001,
@@ -138,12 +138,13 @@ pub(crate) fn outcome(epochs: u32) -> v1::Outcome {
         validation_accuracy: 0.5,
     };
     let epochs = (0..epochs).map(epoch).collect();
-    (&Outcome { ending: Ending::Diverged, epochs, evaluation: None, numerics: NUMERICS }).into()
+    let outcome = Outcome { ending: Ending::Diverged, epochs, evaluation: None, numerics: NUMERICS };
+    v1::Finished { fence: None, outcome: Some((&outcome).into()), digest: outcome.digest().0.to_vec() }
 }
 
 /// Answers every lease with a start and a result, and says every few seconds that it lives.
 async fn work(mut session: Session, load: Load, counts: Arc<Counts>) {
-    let outcome = outcome(load.epochs);
+    let template = finished(load.epochs);
     let mut held: Vec<v1::Fence> = Vec::new();
     let mut heartbeat = tokio::time::interval(session.heartbeat);
     let mut number = 0;
@@ -153,7 +154,7 @@ async fn work(mut session: Session, load: Load, counts: Arc<Counts>) {
                 Ok(Some(v1::ToWorker { message: Some(To::Lease(lease)) })) => {
                     held.extend(lease.fence.clone());
                     let started = v1::Started { fence: lease.fence.clone(), epoch: 0, step: 0 };
-                    let finished = v1::Finished { fence: lease.fence, outcome: Some(outcome.clone()) };
+                    let finished = v1::Finished { fence: lease.fence, ..template.clone() };
                     if !(session.say(From::Started(started)).await && session.say(From::Finished(finished)).await) {
                         break;
                     }

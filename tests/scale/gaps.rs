@@ -1,6 +1,6 @@
 //! How long slots are without a trial.
 
-use crate::fleet::{Session, outcome};
+use crate::fleet::{Session, finished};
 use crate::server::Server;
 use gridsweep_proto::v1;
 use std::collections::VecDeque;
@@ -54,7 +54,7 @@ async fn work(mut session: Session, trials: usize, each: Duration) -> Vec<Durati
             }
             Some(done) = slots.join_next() => {
                 idle.push_back(Some(Instant::now()));
-                let finished = v1::Finished { fence: Some(done.unwrap()), outcome: Some(outcome(1)) };
+                let finished = v1::Finished { fence: Some(done.unwrap()), ..finished(1) };
                 session.say(From::Finished(finished)).await;
             }
         }

@@ -1,6 +1,6 @@
 //! Recorded trials, as if a coordinator had recorded them: through the store's own writing side.
 
-use crate::fleet::outcome;
+use crate::fleet::finished;
 use crate::sweep::Grid;
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
 use gridsweep_common::id::{Attempt, Fence, WorkerId};
@@ -19,7 +19,7 @@ pub(crate) fn record(state: &TempDir, grid: &Grid, trials: u64) {
     let open = open(stored.frozen);
     let mut store = SqliteStore::open(state.path()).unwrap();
     let term = store.begin_term().unwrap();
-    let outcome = Arc::new(convert::outcome(&outcome(1)).unwrap());
+    let outcome = Arc::new(convert::outcome(&finished(1).outcome.unwrap()).unwrap());
     let mut next = 0;
     while next < trials {
         let mut batch = Batch { term, ..Batch::default() };

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn logarithms_are_those_of_the_library_to_its_last_digits() {
-        for value in [1e-310, 1e-300, 1e-4, 0.5, 0.9999, 1.0, 1.4142, 1.4143, 2.0, 10.0, 12345.678, 1e300] {
+        for value in [1e-310, 1e-300, 1e-4, 0.5, 0.9999, 1.0, 1.414, 1.4143, 2.0, 10.0, 12345.678, 1e300] {
             let difference = (log10(value) - value.log10()).abs();
             assert!(difference <= 4e-16 * value.log10().abs().max(1.0), "{value}: {difference:e}");
         }
