@@ -11,6 +11,7 @@ use gridsweep_common::metric::{
 };
 use gridsweep_common::table::{CellResults, Heading, Replicate};
 use std::hint::black_box;
+use std::sync::Arc;
 
 /// The layers of the report's network.
 const LAYERS: [usize; 8] = [784, 128, 128, 64, 64, 64, 64, 10];
@@ -39,7 +40,7 @@ fn outcome(seed: usize) -> Replicate {
         matrices: LAYERS.windows(2).map(matrix).collect(),
         weights_digest: Digest([0; 32]),
     };
-    Replicate::Finished(Box::new(OutcomeSummary {
+    Replicate::Finished(Arc::new(OutcomeSummary {
         ending: Ending::Succeeded,
         epochs: EPOCHS,
         min_training_objective: Some(0.01 + noise),

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn rows_are_told_what_they_may_be_of_and_whether_one_fits_all() {
-        let both = Fit { text: "which?".to_owned(), rows: vec![row("a", "0.915"), row("b", "0.87")] };
+        let both = Fit { text: "which?".to_owned(), rows: vec![row("a", "0.915"), row("b", "0.865")] };
         let fitted = fit(&both, &found);
         assert_eq!(
             fitted.sentences,
@@ -153,7 +153,7 @@ mod tests {
                 "With all rows agree: regularizer=l1.",
             ]
         );
-        let apart = Fit { rows: vec![row("a", "0.99"), row("b", "0.87")], ..both };
+        let apart = Fit { rows: vec![row("a", "0.99"), row("b", "0.865")], ..both };
         let sentences = fit(&apart, &found).sentences;
         assert_eq!(
             sentences[0],
