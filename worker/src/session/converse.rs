@@ -174,9 +174,7 @@ impl Worker {
             To::Acknowledged(acknowledged) => {
                 let fence = fence(acknowledged.fence.as_ref())?;
                 end_before_forgetting();
-                if self.forget(fence) {
-                    tracing::debug!(trial = %fence.trial, attempt = fence.attempt.0, "acknowledged");
-                }
+                self.forget(fence);
             }
             To::Revoked(revoked) => {
                 self.attempts.revoke(fence(revoked.fence.as_ref())?, &revoked.reason);
@@ -299,16 +297,13 @@ impl Worker {
         None
     }
 
-    /// What was said of this attempt is on disk: a result needs no checkpoint any more, and what failed starts over. Returns
-    /// whether anything was said of it.
-    fn forget(&mut self, fence: Fence) -> bool {
-        let was_waiting = self.attempts.forget(fence);
-        if was_waiting {
-            tracing::debug!(trial = %fence.trial, attempt = %fence.attempt, "acknowledged");
+    /// What was said of this attempt is on disk: a result needs no checkpoint any more, and what failed starts over.
+    fn forget(&mut self, fence: Fence) {
+        if self.attempts.forget(fence) {
+            tracing::debug!(trial = %fence.trial, attempt = fence.attempt.0, "acknowledged");
             self.checkpoints.remove(fence.trial);
             self.offers.add(fence.trial);
         }
-        was_waiting
     }
 
     fn keep_failure(&mut self, fence: Fence, failure: Failure) {
