@@ -4,6 +4,7 @@
 use super::{Published, Report, Section, command, figures::Picture, html_format, table};
 use gridsweep_common::findings::{Beside, Row};
 use gridsweep_common::svg;
+use gridsweep_common::svg::escaped;
 use sha2::{Digest, Sha256};
 
 /// What tables, texts and figures look like.
@@ -179,22 +180,6 @@ fn base64(bytes: &[u8]) -> String {
         for place in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 63];
             out.push(if place <= three.len() { char::from(digit) } else { '=' });
-        }
-    }
-    out
-}
-
-/// Writes a text so that it is nothing but text, in an element or an attribute.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
         }
     }
     out
