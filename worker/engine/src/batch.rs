@@ -52,13 +52,15 @@ impl Batch {
 
     fn gather_numbers(&mut self, kernel: Kernel, part: &Part, samples: &[u32]) {
         self.dense.set_rows(samples.len());
-        for panel in 0..self.dense.panels() {
-            let (width, columns) = (self.dense.width(panel), self.dense.panel_columns(panel));
-            let columns = panel * PANEL..panel * PANEL + columns;
-            let rows = self.dense.panel_mut(panel).chunks_exact_mut(width);
-            for (out, &sample) in rows.zip(samples) {
-                let row = part.inputs.row(sample as usize, columns.clone());
-                kernel.run(Numbers { row, out });
+        for (at, &sample) in samples.iter().enumerate() {
+            if let Some(&next) = samples.get(at + 1) {
+                part.inputs.row(next as usize, 0..self.dense.columns()).prefetch();
+            }
+            for panel in 0..self.dense.panels() {
+                let columns = panel * PANEL..panel * PANEL + self.dense.panel_columns(panel);
+                let row = part.inputs.row(sample as usize, columns);
+                let lines = self.dense.range(panel, at..at + 1);
+                kernel.run(Numbers { row, out: &mut self.dense.lines_mut()[lines] });
             }
         }
     }

@@ -267,16 +267,17 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_kept_where_most_inputs_are_zero() {
-        let make = |byte| {
+    fn lists_are_kept_where_enough_inputs_are_zero() {
+        let make = |not_zero: usize| {
             let mut bytes = vec![0; 40];
-            bytes[..40 / 2].fill(byte);
+            bytes[..not_zero].fill(7);
             Dataset::from_bytes(bytes, vec![0; 4], vec![0; 10], vec![1], 10, 2).expect("a data set")
         };
-        assert_eq!(make(7).density(), 0.5);
-        assert!(make(7).training().inputs.sparse.is_none());
-        assert!(make(0).training().inputs.sparse.is_some());
-        assert_eq!(make(7).training().inputs.number(1, 9), 7.0 / 255.0);
+        assert_eq!(make(24).density(), 0.6);
+        for (not_zero, lists) in [(0, true), (20, true), (23, true), (24, false), (40, false)] {
+            assert_eq!(make(not_zero).training().inputs.sparse.is_some(), lists, "{not_zero} of 40");
+        }
+        assert_eq!(make(20).training().inputs.number(1, 9), 7.0 / 255.0);
     }
 
     #[test]

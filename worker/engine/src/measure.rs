@@ -91,7 +91,9 @@ impl<'a> Pieces<'a> {
             batch: Batch::new(inputs),
             first: small(inputs, units),
             biases: Matrix::zeros(1, units),
-            first_moments: (0..recipe.optimizer.moments()).map(|_| Matrix::zeros(inputs, units)).collect(),
+            first_moments: (1..=recipe.optimizer.moments())
+                .map(|others| Matrix::zeros_beside(inputs, units, others))
+                .collect(),
             other: small(units, units),
             values: small(size, units),
             deltas: small(size, units),

@@ -204,7 +204,7 @@ impl Layer {
     pub(crate) fn new(weights: Matrix, has_layer_before: bool, moments: usize) -> Layer {
         let (inputs, units) = (weights.rows(), weights.columns());
         let mut layer = Layer {
-            weight_moments: vec![Matrix::zeros(inputs, units); moments],
+            weight_moments: (1..=moments).map(|others| Matrix::zeros_beside(inputs, units, others)).collect(),
             bias_moments: vec![Matrix::zeros(1, units); moments],
             biases: Matrix::zeros(1, units),
             transposed: Matrix::zeros(if has_layer_before { units } else { 0 }, inputs),

@@ -103,6 +103,21 @@ impl Lanes for Avx2 {
             Avx2(_mm256_and_ps(first, value.0), _mm256_and_ps(second, value.1))
         }
     }
+    // One comparison instead of two: they share their units with division and square root.
+    #[inline(always)]
+    fn with_sign_of(self, other: Avx2) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let (sign, zero) = (_mm256_set1_ps(-0.0), _mm256_setzero_ps());
+            let signed = |size, other| _mm256_or_ps(_mm256_and_ps(sign, other), size);
+            let first = _mm256_cmp_ps::<_CMP_NEQ_OQ>(other.0, zero);
+            let second = _mm256_cmp_ps::<_CMP_NEQ_OQ>(other.1, zero);
+            Avx2(
+                _mm256_and_ps(first, signed(self.0, other.0)),
+                _mm256_and_ps(second, signed(self.1, other.1)),
+            )
+        }
+    }
     #[inline(always)]
     fn clean(self) -> Avx2 {
         let (least, size) = (Avx2::splat(f32::MIN_POSITIVE), self.abs());

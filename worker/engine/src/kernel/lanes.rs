@@ -52,6 +52,12 @@ pub(crate) trait Lanes: Copy {
     fn zero_unless_greater(self, other: Self, value: Self) -> Self {
         self.select_greater(other, value, Self::splat(0.0))
     }
+    /// Returns `self`, which is above 0, with the sign of `other`: +0 where that is zero or not a number.
+    #[inline(always)]
+    fn with_sign_of(self, other: Self) -> Self {
+        let zero = Self::splat(0.0);
+        other.zero_unless_greater(zero, self).sub(zero.zero_unless_greater(other, self))
+    }
     /// Returns 2ⁿ for whole numbers n in −126 ..= 127; other lanes have no meaning, and the same none everywhere.
     fn power_of_two(self) -> Self;
     /// Splits positive normal numbers into (m, e) with x = m · 2ᵉ and √½ ≤ m < √2; other lanes have no meaning.

@@ -211,7 +211,7 @@ impl SparseRows {
 ///
 /// The rows of a batch lie anywhere in the data set: all their cache lines at once are some ten times sooner there than
 /// one after the other.
-fn prefetch<T>(list: &[T]) {
+pub(crate) fn prefetch<T>(list: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in list.chunks(CACHE_LINE / size_of::<T>()) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

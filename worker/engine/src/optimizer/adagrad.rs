@@ -64,15 +64,18 @@ struct AllSquares {
 
 impl Rule<1> for AllSquares {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, [sum]: [L; 1]) -> (L, [L; 1]) {
-        let sum = gradient.fma(gradient, sum);
-        let direction = gradient.div(self.divisor([sum]));
-        (L::splat(-self.size).fma(direction, parameter), [sum])
+    fn moments<L: Lanes>(&self, gradient: L, [sum]: [L; 1]) -> [L; 1] {
+        [gradient.fma(gradient, sum)]
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, [sum]: [L; 1]) -> L {
         sum.add(L::splat(self.beginning)).sqrt()
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, _: [L; 1], divisor: L) -> L {
+        L::splat(-self.size).fma(gradient.div(divisor), parameter)
     }
 }
 

@@ -95,18 +95,20 @@ pub(super) struct Moments {
 
 impl Rule<2> for Moments {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, [mean, square]: [L; 2]) -> (L, [L; 2]) {
+    fn moments<L: Lanes>(&self, gradient: L, [mean, square]: [L; 2]) -> [L; 2] {
         let mean = L::splat(self.towards_gradient).fma(gradient.sub(mean), mean);
         let step_of_square = gradient.mul(gradient).sub(square);
-        let square = L::splat(self.towards_square).fma(step_of_square, square);
-        let direction = mean.div(self.divisor([mean, square]));
-        let next = L::splat(-self.size).fma(direction, parameter);
-        (next, [mean, square])
+        [mean, L::splat(self.towards_square).fma(step_of_square, square)]
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, [_, square]: [L; 2]) -> L {
         square.sqrt().add(L::splat(self.epsilon))
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, _: L, [mean, _]: [L; 2], divisor: L) -> L {
+        L::splat(-self.size).fma(mean.div(divisor), parameter)
     }
 }
 

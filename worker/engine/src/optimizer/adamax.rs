@@ -60,17 +60,20 @@ struct Largest {
 
 impl Rule<2> for Largest {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, [mean, largest]: [L; 2]) -> (L, [L; 2]) {
+    fn moments<L: Lanes>(&self, gradient: L, [mean, largest]: [L; 2]) -> [L; 2] {
         let mean = L::splat(self.towards_gradient).fma(gradient.sub(mean), mean);
         let (kept, now) = (L::splat(self.kept).mul(largest), gradient.abs());
-        let moments = [mean, kept.select_greater(now, kept, now)];
-        let direction = mean.div(self.divisor(moments));
-        (L::splat(-self.size).fma(direction, parameter), moments)
+        [mean, kept.select_greater(now, kept, now)]
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, [_, largest]: [L; 2]) -> L {
         largest.add(L::splat(self.epsilon))
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, _: L, [mean, _]: [L; 2], divisor: L) -> L {
+        L::splat(-self.size).fma(mean.div(divisor), parameter)
     }
 }
 

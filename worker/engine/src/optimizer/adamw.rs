@@ -68,14 +68,19 @@ struct Decayed {
 
 impl Rule<2> for Decayed {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, moments: [L; 2]) -> (L, [L; 2]) {
-        let kept = L::splat(-self.share).fma(parameter, parameter);
-        self.moments.next(kept, gradient, moments)
+    fn moments<L: Lanes>(&self, gradient: L, moments: [L; 2]) -> [L; 2] {
+        self.moments.moments(gradient, moments)
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, moments: [L; 2]) -> L {
         self.moments.divisor(moments)
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, moments: [L; 2], divisor: L) -> L {
+        let kept = L::splat(-self.share).fma(parameter, parameter);
+        self.moments.next(kept, gradient, moments, divisor)
     }
 }
 

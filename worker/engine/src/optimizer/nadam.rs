@@ -85,18 +85,21 @@ struct Ahead {
 
 impl Rule<2> for Ahead {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, [mean, square]: [L; 2]) -> (L, [L; 2]) {
+    fn moments<L: Lanes>(&self, gradient: L, [mean, square]: [L; 2]) -> [L; 2] {
         let mean = L::splat(self.towards_gradient).fma(gradient.sub(mean), mean);
         let step_of_square = gradient.mul(gradient).sub(square);
-        let square = L::splat(self.towards_square).fma(step_of_square, square);
-        let ahead = L::splat(self.of_gradient).fma(gradient, L::splat(self.of_mean).mul(mean));
-        let step = ahead.div(self.divisor([mean, square]));
-        (parameter.sub(step), [mean, square])
+        [mean, L::splat(self.towards_square).fma(step_of_square, square)]
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, [_, square]: [L; 2]) -> L {
         square.sqrt().add(L::splat(self.epsilon))
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, [mean, _]: [L; 2], divisor: L) -> L {
+        let ahead = L::splat(self.of_gradient).fma(gradient, L::splat(self.of_mean).mul(mean));
+        parameter.sub(ahead.div(divisor))
     }
 }
 

@@ -61,16 +61,19 @@ struct MeanSquare {
 
 impl Rule<1> for MeanSquare {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, [square]: [L; 1]) -> (L, [L; 1]) {
+    fn moments<L: Lanes>(&self, gradient: L, [square]: [L; 1]) -> [L; 1] {
         let step_of_square = gradient.mul(gradient).sub(square);
-        let square = L::splat(self.towards_square).fma(step_of_square, square);
-        let direction = gradient.div(self.divisor([square]));
-        (L::splat(-self.size).fma(direction, parameter), [square])
+        [L::splat(self.towards_square).fma(step_of_square, square)]
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, [square]: [L; 1]) -> L {
         square.add(L::splat(self.epsilon)).sqrt()
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, _: [L; 1], divisor: L) -> L {
+        L::splat(-self.size).fma(gradient.div(divisor), parameter)
     }
 }
 

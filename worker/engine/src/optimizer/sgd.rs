@@ -74,13 +74,18 @@ struct Descent {
 
 impl Rule<0> for Descent {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, _: [L; 0]) -> (L, [L; 0]) {
-        (L::splat(-self.size).fma(gradient, parameter), [])
+    fn moments<L: Lanes>(&self, _: L, _: [L; 0]) -> [L; 0] {
+        []
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, _: [L; 0]) -> L {
         L::splat(1.0)
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, _: [L; 0], _: L) -> L {
+        L::splat(-self.size).fma(gradient, parameter)
     }
 }
 
@@ -91,15 +96,19 @@ struct Momentum {
 
 impl Rule<1> for Momentum {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, [velocity]: [L; 1]) -> (L, [L; 1]) {
+    fn moments<L: Lanes>(&self, gradient: L, [velocity]: [L; 1]) -> [L; 1] {
         let kept = L::splat(self.momentum).mul(velocity);
-        let velocity = L::splat(-self.size).fma(gradient, kept);
-        (parameter.add(velocity), [velocity])
+        [L::splat(-self.size).fma(gradient, kept)]
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, _: [L; 1]) -> L {
         L::splat(1.0)
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, _: L, [velocity]: [L; 1], _: L) -> L {
+        parameter.add(velocity)
     }
 }
 
@@ -110,16 +119,20 @@ struct Nesterov {
 
 impl Rule<1> for Nesterov {
     #[inline(always)]
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, [velocity]: [L; 1]) -> (L, [L; 1]) {
+    fn moments<L: Lanes>(&self, gradient: L, [velocity]: [L; 1]) -> [L; 1] {
         let kept = L::splat(self.momentum).mul(velocity);
-        let velocity = L::splat(-self.size).fma(gradient, kept);
-        let ahead = L::splat(self.momentum).fma(velocity, parameter);
-        (L::splat(-self.size).fma(gradient, ahead), [velocity])
+        [L::splat(-self.size).fma(gradient, kept)]
     }
 
     #[inline(always)]
     fn divisor<L: Lanes>(&self, _: [L; 1]) -> L {
         L::splat(1.0)
+    }
+
+    #[inline(always)]
+    fn next<L: Lanes>(&self, parameter: L, gradient: L, [velocity]: [L; 1], _: L) -> L {
+        let ahead = L::splat(self.momentum).fma(velocity, parameter);
+        L::splat(-self.size).fma(gradient, ahead)
     }
 }
 

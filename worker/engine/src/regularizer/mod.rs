@@ -75,9 +75,7 @@ impl Penalty {
     /// Returns `gradient` and what the magnitudes add to it.
     #[inline(always)]
     pub(crate) fn add_slope<L: Lanes>(&self, weight: L, gradient: L) -> L {
-        let (zero, slope) = (L::splat(0.0), L::splat(self.slope));
-        let above = weight.zero_unless_greater(zero, slope);
-        gradient.add(above.sub(zero.zero_unless_greater(weight, slope)))
+        gradient.add(L::splat(self.slope).with_sign_of(weight))
     }
 
     /// Returns `gradient` and what the squares add to it, after the magnitudes.

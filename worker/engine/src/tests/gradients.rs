@@ -46,11 +46,14 @@ impl Optimizer for Recorder {
 struct Record;
 
 impl Rule<1> for Record {
-    fn next<L: Lanes>(&self, parameter: L, gradient: L, _: [L; 1]) -> (L, [L; 1]) {
-        (parameter, [gradient])
+    fn moments<L: Lanes>(&self, gradient: L, _: [L; 1]) -> [L; 1] {
+        [gradient]
     }
     fn divisor<L: Lanes>(&self, _: [L; 1]) -> L {
         L::splat(1.0)
+    }
+    fn next<L: Lanes>(&self, parameter: L, _: L, _: [L; 1], _: L) -> L {
+        parameter
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{SEED, Synthetic, Value, recipe, run};
 use crate::Dataset;
+use crate::inputs::SPARSE_BELOW;
 use crate::kernel::Kernel;
 use crate::random::{Key, Stream};
 use gridsweep_common::data::Standardize;
@@ -27,7 +28,7 @@ fn from_numbers(data: Synthetic, [training, test]: [(Vec<f32>, Vec<u8>); 2]) -> 
 fn bytes_codes_and_numbers_are_three_ways_to_the_same_bits() {
     for data in [Synthetic::SPARSE, Synthetic::DENSE, Synthetic::STANDARDIZED] {
         let (bytes, codes) = (data.make(), from_numbers(data, numbers(data)));
-        assert_eq!(codes.training().inputs.sparse.is_some(), data.density < 0.4);
+        assert_eq!(codes.training().inputs.sparse.is_some(), data.density < SPARSE_BELOW);
         assert_eq!(codes.density(), bytes.density());
         let mut plain = from_numbers(data, numbers(data));
         plain.forget_codes();
