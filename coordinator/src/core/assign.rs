@@ -144,10 +144,23 @@ impl<'a> Walk<'a> {
         if let Some(spec) = self.next_at_cursor(line) {
             return self.look_at(spec, line, decision);
         }
-        if line.state.is_cancelled || self.room.is_used_up() {
+        if line.state.is_cancelled || (self.room.is_used_up() && !self.is_begun_elsewhere(line)) {
             return Step::Exhausted;
         }
         self.begin_next(line, decision)
+    }
+
+    /// Returns whether another sweep has begun what is next: that can be counted without room for it.
+    fn is_begun_elsewhere(&self, line: &mut Line<'a>) -> bool {
+        if self.core.sweeps.len() < 2 {
+            return false;
+        }
+        let next = line.order.peek().and_then(|index| line.state.open.trial(index));
+        next.is_some_and(|spec| self.is_begun(spec.id()))
+    }
+
+    fn is_begun(&self, id: TrialId) -> bool {
+        self.core.trials.contains_key(&id) || self.leased.contains(&id)
     }
 
     /// Leases a trial that waits for another attempt. One that has to wait for a certain worker holds up no other.
@@ -173,7 +186,7 @@ impl<'a> Walk<'a> {
     fn look_at(&mut self, spec: TrialSpec, line: &mut Line<'a>, decision: &mut Decision) -> Step {
         let (index, id, work) = (line.cursor, spec.id(), Work::of(&spec.choices));
         line.cursor += 1;
-        if !self.core.trials.contains_key(&id) && !self.leased.contains(&id) {
+        if !self.is_begun(id) {
             line.add(index, work);
             return Step::Passed;
         }
@@ -190,7 +203,7 @@ impl<'a> Walk<'a> {
         let Some(spec) = line.state.open.trial(index) else { return Step::Exhausted };
         let (id, work) = (spec.id(), Work::of(&spec.choices));
         let spec = Arc::new(spec);
-        let step = if self.core.trials.contains_key(&id) || self.leased.contains(&id) {
+        let step = if self.is_begun(id) {
             // Another sweep has begun it.
             self.begin_known(id, &spec, decision)
         } else if self.lease(id, &spec, decision) {
@@ -443,6 +456,24 @@ mod tests {
             assert_eq!(sweep.ended.succeeded, 3);
             assert!(sweep.has_ended);
         }
+    }
+
+    #[test]
+    fn what_another_sweep_finishes_is_counted_when_no_worker_is_left() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 6));
+        let sweep = world.submit_with(sweep_of("b", 6), Some(-1)).sweep;
+        let worker = world.join(1);
+        for round in 0..3 {
+            assert_eq!(world.core.sweeps[&sweep].cursor, if round == 0 { 0 } else { 6 });
+            for (_, fence) in world.assign() {
+                world.finish(worker, fence);
+            }
+        }
+        world.leave(worker);
+        world.assign();
+        let standing = &world.core.snapshot().sweeps[1];
+        assert_eq!((standing.ended.succeeded, standing.has_ended), (6, true));
     }
 
     /// Finishes the oldest attempt of each worker and fills the slot again, `rounds` times; returns the sweeps of what was

@@ -219,12 +219,16 @@ impl Order<'_> {
         }
     }
 
+    /// Returns the trial that is next.
+    pub(super) fn peek(&mut self) -> Option<u64> {
+        let next = [self.unseen.peek().copied(), self.seen.peek().copied(), self.added.first()];
+        next.into_iter().flatten().min().map(|(_, index)| index)
+    }
+
     /// Takes the trial that is next.
     pub(super) fn take(&mut self) -> Option<u64> {
-        let added = self.added.first();
-        let next = [self.unseen.peek().copied(), self.seen.peek().copied(), added];
-        let (_, index) = next.into_iter().flatten().min()?;
-        if added.is_some_and(|(_, added)| added == index) {
+        let index = self.peek()?;
+        if self.added.trials.contains(&index) {
             self.added.remove(index);
             self.added.settle(index, u64::MAX);
         } else if self.unseen.next_if(|(_, unseen)| *unseen == index).is_none() {
