@@ -5,8 +5,10 @@
 
 use crate::error::CommandError;
 use crate::settings::Crew;
+use crate::usage;
 use anyhow::{Context, anyhow};
 use gridsweep_coordinator::Handle;
+use gridsweep_worker::Usage;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,7 @@ pub(crate) struct Launch {
 #[derive(Debug)]
 pub(crate) struct Children {
     keepers: JoinSet<CommandError>,
+    folders: Vec<PathBuf>,
     wish: watch::Sender<Wish>,
 }
 
@@ -57,10 +60,13 @@ impl Children {
     pub(crate) fn start(launch: &Launch) -> Children {
         let (wish, wishes) = watch::channel(Wish::Run);
         let mut keepers = JoinSet::new();
+        let mut folders = Vec::new();
         for number in 1..=launch.crew.workers {
-            keepers.spawn(keep(launch.clone(), number, wishes.clone()));
+            let folder = launch.state.join("workers").join(number.to_string());
+            keepers.spawn(keep(launch.clone(), number, folder.clone(), wishes.clone()));
+            folders.push(folder);
         }
-        Children { keepers, wish }
+        Children { keepers, folders, wish }
     }
 
     /// Waits until a worker cannot be kept running, which is an error; never returns otherwise.
@@ -77,16 +83,26 @@ impl Children {
         self.wish.send_replace(Wish::StandDown);
     }
 
-    /// Ends every worker that still runs, and waits until all have ended.
-    pub(crate) async fn end(mut self) {
+    /// Ends every worker that still runs, and waits until all have ended. Returns how their slots were used; those of a
+    /// process that was killed are missing.
+    pub(crate) async fn end(mut self) -> Usage {
         self.wish.send_replace(Wish::End);
         while self.keepers.join_next().await.is_some() {}
+        let mut all = Usage::default();
+        self.folders.iter().for_each(|folder| all.add(usage::take(folder)));
+        all
     }
 }
 
 /// Keeps one worker running for as long as that is wished.
-async fn keep(launch: Launch, number: usize, mut wishes: watch::Receiver<Wish>) -> CommandError {
-    let folder = launch.state.join("workers").join(number.to_string());
+async fn keep(
+    launch: Launch,
+    number: usize,
+    folder: PathBuf,
+    mut wishes: watch::Receiver<Wish>,
+) -> CommandError {
+    // What an earlier one left is of another run.
+    usage::take(&folder);
     let mut early_deaths = 0;
     loop {
         let began = Instant::now();

@@ -27,6 +27,7 @@ mod sweep_file;
 mod tables;
 mod tally;
 mod trials;
+mod usage;
 mod view;
 mod weights;
 mod work;

@@ -6,6 +6,7 @@ use crate::error::CommandError;
 use crate::settings::Environment;
 use anyhow::anyhow;
 use gridsweep_common::catalogue::Catalogue;
+use gridsweep_common::choice::Value as ChoiceValue;
 use gridsweep_common::data::DataManifest;
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
 use gridsweep_common::spec::{self, Problem, Sweep};
@@ -38,6 +39,10 @@ pub(crate) fn read(args: &SweepFileArgs) -> Result<SweepFile, CommandError> {
     let name = path.display().to_string();
     let name = if args.set.is_empty() { name } else { format!("{name} with --set") };
     let sweep = spec::parse(&text, &catalogue).map_err(|problems| wrong(&problems, &name, &text))?;
+    let pairs = pairs_out_of_order(&sweep, &text);
+    if !pairs.is_empty() {
+        return Err(wrong(&pairs, &name, &text));
+    }
     let data = Data::of(&sweep.data, path, &name)?;
     Ok(SweepFile { path: path.clone(), text, catalogue, sweep, data })
 }
@@ -64,6 +69,41 @@ fn read_text(args: &SweepFileArgs) -> Result<String, CommandError> {
         CommandError::usage(anyhow!("{}:{line}: this is no UTF-8 text", path.display()))
             .hint("save the sweep file as UTF-8")
     })
+}
+
+/// Finds cells in which a setting is not below the one that bounds it. Grids are not enumerated for it.
+fn pairs_out_of_order(sweep: &Sweep, text: &str) -> Vec<Problem> {
+    let of_pair = |(below, above): &(&str, &str)| {
+        let counted = sweep.grid().tally(&[below, above]);
+        let number = |value: &Option<ChoiceValue>| value.as_ref().and_then(ChoiceValue::as_number);
+        let is_wrong = |values: &[Option<ChoiceValue>]| match [number(&values[0]), number(&values[1])] {
+            [Some(small), Some(large)] => small >= large,
+            _ => false,
+        };
+        let mut wrong = counted.iter().filter(|(values, _)| is_wrong(values));
+        let (values, _) = wrong.next()?;
+        let [small, large] = [0, 1].map(|at| number(&values[at]).unwrap_or_default());
+        Some(Problem {
+            span: place_of(below, text),
+            message: format!("{below} = {small} is not below {above} = {large}"),
+            help: Some(format!("write a {below} below {above} in every cell")),
+        })
+    };
+    gridsweep_engine::BELOW.iter().filter_map(of_pair).collect()
+}
+
+/// Returns where a file gives a setting first, outside of comments; the beginning where it cannot be told.
+fn place_of(setting: &str, text: &str) -> std::ops::Range<usize> {
+    let key = setting.rsplit('.').next().unwrap_or(setting);
+    let mut line_start = 0;
+    for line in text.split_inclusive('\n') {
+        let code = line.split('#').next().unwrap_or_default();
+        if let Some(at) = code.find(key) {
+            return line_start + at..line_start + at + key.len();
+        }
+        line_start += line.len();
+    }
+    0..0
 }
 
 fn wrong(problems: &[Problem], name: &str, text: &str) -> CommandError {
@@ -183,5 +223,34 @@ mod tests {
             let error = edit(wrong).unwrap_err();
             assert!(error.source.to_string().contains(wrong), "{error:?}");
         }
+    }
+
+    fn problems(base: &str, axes: &str) -> Vec<Problem> {
+        let text = format!(
+            "schema = 1\nname = \"x\"\n[data]\ndataset = \"mnist\"\n[replicates]\ncount = 1\n[base]\nhidden = [8]\n\
+             # warm_up_epochs\n{base}\n[[study]]\nname = \"s\"\n[study.axes]\nactivation = [\"relu\", \"tanh\"]\n{axes}\n"
+        );
+        let sweep = spec::parse(&text, &catalogue()).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let found = pairs_out_of_order(&sweep, &text);
+        found.iter().for_each(|problem| assert_eq!(&text[problem.span.clone()], "warm_up_epochs"));
+        found
+    }
+
+    #[test]
+    fn a_warm_up_that_outlasts_the_training_is_told_before_anything_runs() {
+        let schedule = |warm_up: u32| {
+            format!("epochs = 5\nschedule = {{ kind = \"cosine\", warm_up_epochs = {warm_up} }}")
+        };
+        assert_eq!(problems(&schedule(4), ""), []);
+        assert_eq!(problems("epochs = 5", ""), []);
+        let found = problems(&schedule(5), "");
+        assert_eq!(found[0].message, "schedule.warm_up_epochs = 5 is not below epochs = 5");
+        // One cell of many is enough.
+        let base = "schedule = { kind = \"constant\", warm_up_epochs = 3 }";
+        assert_eq!(problems(base, "epochs = [9, 4]"), []);
+        assert_eq!(
+            problems(base, "epochs = [9, 2]")[0].message,
+            "schedule.warm_up_epochs = 3 is not below epochs = 2"
+        );
     }
 }

@@ -2,12 +2,12 @@
 
 use gridsweep_common::choice::{Choices, Value};
 use gridsweep_common::frozen::OpenSweep;
+use gridsweep_common::work::multiply_adds;
 use gridsweep_worker::dataset::Shape;
 
 /// Counts the floating-point operations of training, as dense arithmetic would do them, at the most epochs.
 ///
-/// A sample costs 2 operations a weight on the way forward, 2 for the gradient of the weights and 2 for that of the
-/// inputs, which the first matrix does not need. The validation pass and the optimizer are not counted.
+/// A multiply-add is two of them. The validation pass and the optimizer are not counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Work {
     shape: Shape,
@@ -37,14 +37,7 @@ impl Work {
     fn operations(&self, hidden: Option<&Value>, epochs: Option<&Value>) -> f64 {
         let epochs = epochs.and_then(Value::as_number).unwrap_or(1.0);
         let Shape { inputs, classes, .. } = self.shape;
-        let mut sizes = vec![inputs as f64];
-        if let Some(Value::List(hidden)) = hidden {
-            sizes.extend(hidden.iter().filter_map(Value::as_number));
-        }
-        sizes.push(classes as f64);
-        let weights: f64 = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
-        let first = sizes[0] * sizes[1];
-        (6.0 * weights - 2.0 * first) * self.training * epochs
+        2.0 * multiply_adds(hidden, inputs as f64, classes as f64) * self.training * epochs
     }
 }
 

@@ -34,3 +34,4 @@ pub mod svg;
 pub mod table;
 pub mod trial;
 pub mod weights;
+pub mod work;

@@ -192,13 +192,13 @@ impl Driver {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut decision = self.decide_and_apply(Input::Recover);
         loop {
-            let has_walked = self.assign(&mut decision);
+            let has_more = self.assign(&mut decision);
             self.commit(decision).await?;
             decision = Decision::default();
             for worker in std::mem::take(&mut self.deaf) {
                 append(&mut decision, self.decide_and_apply(Input::Left { worker }));
             }
-            if !has_walked {
+            if !has_more {
                 tokio::select! {
                     message = self.inbox.recv() => match message {
                         Some(message) => self.take(message, &mut decision),
@@ -305,26 +305,23 @@ impl Driver {
         decision
     }
 
-    /// Fills free slots. A grid whose beginning is done is walked over in bounded steps, other messages in between:
-    /// returns whether there is more to walk over.
+    /// Fills free slots. A grid is looked at in bounded steps, other messages in between: returns whether there is more
+    /// to look at.
     fn assign(&mut self, decision: &mut Decision) -> bool {
         if self.unwritten.is_some() {
             return false;
         }
         let mut next = self.core.decide(self.now(), Input::Assign);
-        let mut walked = 0;
         for event in &next.events {
             self.core.apply(event);
-            if let Event::CursorAdvanced { known, .. } = event {
-                walked += known.len() as u64;
-            }
         }
+        let has_more = next.has_more;
         self.is_dirty |= !next.events.is_empty();
         next.events.retain(Event::is_durable);
         append(decision, next);
         #[cfg(debug_assertions)]
         core::check(&self.core).expect("the core's invariants hold after every batch");
-        walked >= core::ASSIGN_STEPS_MAX
+        has_more
     }
 
     fn perform(&mut self, effect: Effect) {

@@ -13,6 +13,7 @@ use crate::results::Results;
 use crate::route;
 use crate::settings::{self, Environment};
 use crate::sweep_file;
+use crate::usage;
 use crate::view::View;
 use crate::work::Work;
 use anyhow::anyhow;
@@ -20,6 +21,7 @@ use gridsweep_common::id::SweepId;
 use gridsweep_coordinator::doors::Doors;
 use gridsweep_coordinator::{Coordinator, Timing};
 use gridsweep_proto::v1;
+use gridsweep_worker::Usage;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tonic::Streaming;
@@ -66,7 +68,8 @@ pub(crate) async fn run(
     }
     let followed = work_through(coordinator, &launch, watch, &mut view, args.wait_for_workers).await;
     view.clear();
-    finish(args, global, &mut view, followed?, began)
+    let (followed, usage) = followed?;
+    finish(args, global, &mut view, (followed, usage), began)
 }
 
 /// Starts workers, follows the sweep, and winds everything down again.
@@ -76,10 +79,10 @@ async fn work_through(
     watch: Streaming<v1::SweepProgress>,
     view: &mut View,
     patience: Duration,
-) -> Result<Followed, CommandError> {
+) -> Result<(Followed, Usage), CommandError> {
     if view.ended() == view.results.open.trials() {
         serve::wind_down(coordinator).await?;
-        return Ok(Followed::Ended);
+        return Ok((Followed::Ended, Usage::default()));
     }
     let mut children = Children::start(launch);
     let followed = follow(&coordinator, &mut children, watch, view, patience).await;
@@ -87,9 +90,9 @@ async fn work_through(
     end_at_next_interrupt();
     children.stand_down();
     let wound_down = serve::wind_down(coordinator).await;
-    children.end().await;
+    let usage = children.end().await;
     // A store that failed is why the sweep could not be followed: it says more.
-    wound_down.and(followed)
+    Ok((wound_down.and(followed)?, usage))
 }
 
 /// How the sweep was left.
@@ -156,7 +159,7 @@ fn finish(
     args: &RunArgs,
     global: &Global,
     view: &mut View,
-    followed: Followed,
+    (followed, usage): (Followed, Usage),
     began: Instant,
 ) -> Result<Ending, CommandError> {
     let name = view.results.open.sweep.name.clone();
@@ -170,6 +173,9 @@ fn finish(
             view.load()?;
             print_result(&view.results.render_for_terminal())?;
             note(global.quiet, &view.last_words(began.elapsed().as_secs_f64()));
+            if let Some(sentence) = usage::sentence(usage) {
+                note(global.quiet, &sentence);
+            }
             write_report(args, global, &view.results);
             if !view.results.counts().lacks_results() {
                 return Ok(Ending::Done);

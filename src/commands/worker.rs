@@ -4,10 +4,12 @@ use crate::args::{Global, WorkerArgs};
 use crate::error::{CommandError, Ending};
 use crate::route::route;
 use crate::settings::Environment;
+use crate::usage;
 use gridsweep_engine::{Kernel, self_test};
-use gridsweep_worker::{Settings, WorkerError};
+use gridsweep_worker::{Settings, UsageMeter, WorkerError};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -19,9 +21,12 @@ pub(crate) async fn worker(
 ) -> Result<Ending, CommandError> {
     let kernel = kernel(environment)?;
     let (state, _claim) = state_folder(&global.state, args.until_stdin_closes)?;
+    let slots = args.threads.map_or(environment.cores, usize::from);
+    let (meter, folder) = (Arc::new(UsageMeter::new(slots)), state.clone());
     let settings = Settings {
         connect: route(&args.connect, &args.credentials, environment)?,
-        slots: args.threads.map_or(environment.cores, usize::from),
+        slots,
+        meter: Arc::clone(&meter),
         checkpoints: args.checkpoints.clone().unwrap_or_else(|| state.join("checkpoints")),
         checkpoint_every: args.checkpoint_every,
         // The workers of `run` share a folder with whoever goes on.
@@ -34,7 +39,7 @@ pub(crate) async fn worker(
     tracing::info!(name = settings.name, slots = settings.slots, kernel = kernel.name(), "worker starts");
     let (stop, shutdown) = watch::channel(false);
     if args.until_stdin_closes {
-        tokio::spawn(end_with_stdin());
+        tokio::spawn(end_with_stdin(Arc::clone(&meter), folder.clone()));
     } else {
         tokio::spawn(async move {
             asked_to_end().await;
@@ -44,12 +49,25 @@ pub(crate) async fn worker(
             std::process::exit(130);
         });
     }
-    gridsweep_worker::run(settings, shutdown).await.map_err(|error| match error {
+    let ended = gridsweep_worker::run(settings, shutdown).await;
+    tell_usage(&meter, args.until_stdin_closes.then_some(&folder));
+    ended.map_err(|error| match error {
         WorkerError::Refused { .. } | WorkerError::Threads { .. } | WorkerError::Stuck => {
             CommandError::infrastructure(error)
         }
     })?;
     Ok(Ending::Done)
+}
+
+/// Says how the slots were used: in the log, and to whoever started this worker.
+fn tell_usage(meter: &UsageMeter, folder: Option<&PathBuf>) {
+    let measured = meter.usage();
+    if let Some(sentence) = usage::sentence(measured) {
+        tracing::info!("{sentence}");
+    }
+    if let Some(folder) = folder {
+        usage::leave(folder, measured);
+    }
 }
 
 /// Returns the kernel that the environment asks for, or the best that this machine has.
@@ -110,7 +128,7 @@ fn state_folder(state: &Path, is_given: bool) -> Result<(PathBuf, Option<File>),
 }
 
 /// Ends the process when whoever started it has gone. What was not delivered is computed again.
-async fn end_with_stdin() {
+async fn end_with_stdin(meter: Arc<UsageMeter>, folder: PathBuf) {
     // The terminal sends Ctrl-C to everyone; whoever started this worker tells it when to end.
     let mut interrupts = signal(SignalKind::interrupt()).ok();
     let mut stdin = tokio::io::stdin();
@@ -125,7 +143,10 @@ async fn end_with_stdin() {
         tokio::select! {
             _ = interrupt => {}
             read = stdin.read(&mut buffer) => match read {
-                Ok(0) | Err(_) => std::process::exit(0),
+                Ok(0) | Err(_) => {
+                    tell_usage(&meter, Some(&folder));
+                    std::process::exit(0)
+                }
                 Ok(_) => {}
             },
         }

@@ -9,6 +9,7 @@ fn a_sweep_runs_and_its_tables_and_exports_agree() {
     let (file, state) = (place.write("small.toml", SWEEP), place.path("state"));
     let run = output(gridsweep(&state).arg("run").arg(&file));
     assert_eq!(run.status.code(), Some(0), "{run:?}");
+    check_usage(&String::from_utf8(run.stderr).unwrap());
     let tables = String::from_utf8(run.stdout).unwrap();
     assert!(
         tables.contains("penalties") && tables.contains("activations") && tables.contains("test_accuracy")
@@ -17,6 +18,16 @@ fn a_sweep_runs_and_its_tables_and_exports_agree() {
     check_trials(&trials);
     check_epochs(&trials, &epochs);
     check_that_running_again_runs_nothing(&place, &tables, [trials, epochs]);
+}
+
+/// Twelve trials wait for the slots of any machine with fewer cores.
+fn check_usage(said: &str) {
+    let share = said.lines().find_map(|line| line.strip_prefix("slots: ")?.split_once(" % of their time"));
+    let cores = std::thread::available_parallelism().unwrap().get();
+    match share.map(|(share, _)| share.parse::<f64>().unwrap()) {
+        Some(share) => assert!(cores < 12 && share > 0.0 && share <= 100.0, "{said}"),
+        None => assert!(cores >= 12, "nothing is told of the slots: {said}"),
+    }
 }
 
 fn lines(text: &str) -> Vec<Json> {

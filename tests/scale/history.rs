@@ -20,6 +20,7 @@ pub(crate) fn record(state: &TempDir, grid: &Grid, trials: u64) {
     let mut store = SqliteStore::open(state.path()).unwrap();
     let term = store.begin_term().unwrap();
     let outcome = Arc::new(convert::outcome(&finished(1).outcome.unwrap()).unwrap());
+    let digest = outcome.digest();
     let mut next = 0;
     while next < trials {
         let mut batch = Batch { term, ..Batch::default() };
@@ -36,7 +37,7 @@ pub(crate) fn record(state: &TempDir, grid: &Grid, trials: u64) {
                     expires: Moment(0),
                 },
                 Event::AttemptEnded { trial, attempt, ending: AttemptEnding::Finished },
-                Event::TrialFinished { trial, end: TrialEnd::Diverged, digest: outcome.digest() },
+                Event::TrialFinished { trial, end: TrialEnd::Diverged, digest, epochs: 1 },
             ]);
             batch.records.push(Record { trial, attempt, outcome: Arc::clone(&outcome) });
         }

@@ -86,6 +86,7 @@ pub(crate) async fn worker(keys: Keys, name: String, state: PathBuf, seed: u64) 
         state,
         checkpoint_every: Duration::from_secs(3600),
         checkpoints_are_sent: false,
+        meter: Arc::new(gridsweep_worker::UsageMeter::new(SLOTS)),
         grace: Duration::from_secs(1),
         name,
         kernel: Kernel::detect(),

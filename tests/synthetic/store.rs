@@ -86,8 +86,9 @@ fn add(
         Fate::Succeeded | Fate::Diverged => {
             let outcome = Arc::new(outcome(&spec, epochs, fate == Fate::Diverged));
             let end = if fate == Fate::Diverged { TrialEnd::Diverged } else { TrialEnd::Succeeded };
-            let digest = outcome.digest();
-            events.extend([ended(AttemptEnding::Finished), Event::TrialFinished { trial, end, digest }]);
+            let (digest, epochs) = (outcome.digest(), outcome.epochs.len() as u32);
+            let finished = Event::TrialFinished { trial, end, digest, epochs };
+            events.extend([ended(AttemptEnding::Finished), finished]);
             records.push(Record { trial, attempt, outcome });
         }
         Fate::Failed => {

@@ -12,8 +12,10 @@ mod session;
 mod spool;
 #[cfg(test)]
 mod testing;
+mod usage;
 mod weights;
 
 pub use hardware::{cores, default_name, host_name};
 pub use pool::{Job, SlotEvent, SlotWatch, Slots};
 pub use session::{Settings, WorkerError, run, run_on};
+pub use usage::{Usage, UsageMeter};

@@ -3,6 +3,7 @@
 use crate::checkpoint::{CheckpointFiles, Framed};
 use crate::hardware::memory_bytes;
 use crate::lending::{Lending, Seat};
+use crate::usage::{Held, UsageMeter};
 use crate::weights::WeightsFiles;
 use gridsweep_common::id::{Fence, TrialId};
 use gridsweep_common::metric::{EpochMetrics, Outcome};
@@ -150,6 +151,7 @@ struct Threads {
     checkpoints: Checkpointing,
     lending: Lending,
     weights: WeightsFiles,
+    meter: Arc<UsageMeter>,
     events: mpsc::Sender<SlotEvent>,
 }
 
@@ -169,11 +171,12 @@ impl Pool {
         kernel: Kernel,
         checkpoints: Checkpointing,
         weights: WeightsFiles,
+        meter: Arc<UsageMeter>,
         events: mpsc::Sender<SlotEvent>,
     ) -> std::io::Result<Pool> {
         let (sender, jobs) = std::sync::mpsc::channel();
         let (jobs, lending) = (Mutex::new(jobs), Lending::new(slots));
-        let all = Arc::new(Threads { jobs, kernel, checkpoints, weights, lending, events });
+        let all = Arc::new(Threads { jobs, kernel, checkpoints, weights, lending, meter, events });
         for number in 0..slots {
             let all = Arc::clone(&all);
             // Its end is that of the worker: nobody waits for it.
@@ -195,13 +198,14 @@ impl Threads {
     /// Runs one attempt after the other.
     fn serve(&self) {
         while let Some(job) = self.next() {
-            let fence = job.fence;
-            let event = catch_unwind(AssertUnwindSafe(|| self.run(&job))).unwrap_or_else(|panic| {
+            let (fence, held) = (job.fence, self.meter.hold(Instant::now()));
+            let event = catch_unwind(AssertUnwindSafe(|| self.run(&job, &held))).unwrap_or_else(|panic| {
                 let failure = Failure { kind: FailureKind::Panic, detail: panic_message(panic.as_ref()) };
                 SlotEvent::Failed { fence, failure }
             });
             // Nobody listens any more only when the worker ends.
             let _ = self.events.blocking_send(event);
+            held.end(Instant::now());
         }
     }
 
@@ -210,7 +214,7 @@ impl Threads {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
     }
 
-    fn run(&self, job: &Job) -> SlotEvent {
+    fn run(&self, job: &Job, held: &Held<'_>) -> SlotEvent {
         let Threads { kernel, checkpoints, weights, lending, events, .. } = self;
         let fence = job.fence;
         let recipe = match Recipe::from_choices(&job.spec.choices) {
@@ -235,8 +239,12 @@ impl Threads {
         let bytes = recipe.parameters(job.data.inputs_per_sample(), job.data.classes()).saturating_mul(4);
         let weights = (bytes <= job.weights_bytes_max).then_some(weights);
         let last = Instant::now();
-        let mut reporter = Reporter { fence, watch: &job.watch, seat, checkpoints, weights, last, events };
-        match training.run(&mut reporter) {
+        let mut reporter =
+            Reporter { fence, watch: &job.watch, seat, held, checkpoints, weights, last, events };
+        held.train(last);
+        let ended = training.run(&mut reporter);
+        held.pause(Instant::now());
+        match ended {
             Ok(outcome) => SlotEvent::Finished { fence, outcome },
             Err(Interrupted) => SlotEvent::Stopped { fence },
         }
@@ -291,6 +299,7 @@ struct Reporter<'a> {
     fence: Fence,
     watch: &'a SlotWatch,
     seat: Seat<'a>,
+    held: &'a Held<'a>,
     checkpoints: &'a Checkpointing,
     /// Where the weights go, if they are wanted.
     weights: Option<&'a WeightsFiles>,
@@ -323,12 +332,14 @@ impl Observer for Reporter<'_> {
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.held.pause(Instant::now());
         let framed = Framed::new(self.fence.trial, checkpoint);
         self.checkpoints.files.write(self.fence.trial, &framed);
         if self.checkpoints.are_sent && framed.bytes.len() as u64 <= CHECKPOINT_BYTES_MAX {
             self.watch.leave(Arc::new(framed));
         }
         self.last = Instant::now();
+        self.held.train(self.last);
     }
 
     fn wants_weights(&self) -> bool {
@@ -337,7 +348,9 @@ impl Observer for Reporter<'_> {
 
     fn weights(&mut self, tensors: Vec<u8>) {
         if let Some(weights) = self.weights {
+            self.held.pause(Instant::now());
             weights.write(self.fence.trial, &tensors);
+            self.held.train(Instant::now());
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::checkpoint::CheckpointFiles;
 use crate::connect::{Link, Route};
 use crate::pool::{Checkpointing, Pool, SlotEvent, Slots};
 use crate::spool::Spool;
+use crate::usage::UsageMeter;
 use crate::weights::WeightsFiles;
 use attempts::Attempts;
 use converse::{Line, Parting};
@@ -48,6 +49,8 @@ pub struct Settings {
     pub checkpoint_every: Duration,
     /// Whether the coordinator gets them too: where no other worker reads the folder that they are in.
     pub checkpoints_are_sent: bool,
+    /// Measures the slots.
+    pub meter: Arc<UsageMeter>,
     /// How long it may take to hand everything back when it is asked to stop.
     pub grace: Duration,
     /// What people call this worker.
@@ -106,8 +109,9 @@ pub async fn run(settings: Settings, shutdown: watch::Receiver<bool>) -> Result<
         are_sent: settings.checkpoints_are_sent,
     };
     let weights = weights_files(&settings);
+    let meter = Arc::clone(&settings.meter);
     let threads = |events| {
-        let pool = Pool::new(slots, kernel, checkpoints, weights, events);
+        let pool = Pool::new(slots, kernel, checkpoints, weights, meter, events);
         pool.map(|pool| Arc::new(pool) as Arc<dyn Slots>)
             .map_err(|source| WorkerError::Threads { slots, source })
     };

@@ -1,20 +1,22 @@
 //! Free slots are filled. Sweeps of the highest priority are served first, and of equals the one that has the fewest live
 //! attempts, so that a long sweep does not hold up a short one. Each sweep gives first its trials that wait for another
-//! attempt, then those at its cursor. When every slot has its trial, each gets one more to go on with.
+//! attempt, then the longest of its window. When every slot has its trial, each gets one more to go on with.
 
 use super::room::Room;
 use super::state::{Core, Lease, Moment, Phase, SweepState, TrialEnd, TrialState};
+use super::window::{Order, TRIALS_MAX};
 use super::{Decision, Event, Message, spare};
 use gridsweep_common::id::{Attempt, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::trial::TrialSpec;
+use gridsweep_common::work::Work;
 use std::cmp::Reverse;
 use std::collections::btree_map::Range;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How many trials of a grid one decision looks at: a grid whose beginning is done already is walked over in steps, so
-/// that no decision takes long. At about 5 µs a trial this is 20 ms.
-pub const STEPS_MAX: u64 = 4096;
+/// How many trials of a grid one decision looks at: a grid is walked over in steps, so that no decision takes long. At
+/// about 5 µs a trial this is 2.5 ms.
+const STEPS_MAX: u64 = 512;
 
 /// After so many steps without a lease it is an equal's turn: who walks over what is done holds up nobody.
 const TURN_STEPS: u64 = 64;
@@ -28,10 +30,21 @@ pub(super) fn assign(core: &Core, now: Moment) -> Decision {
     let mut walk =
         Walk { core, now, room: Room::of(core, now), steps_left: STEPS_MAX, leased: BTreeSet::new() };
     walk.over(lines(core), &mut decision);
-    if walk.steps_left > 0 && walk.room.idle_slots() > 0 {
+    if !decision.has_more && walk.room.idle_slots() > 0 {
         spare::help(core, now, &mut walk.room, &mut decision);
     }
     decision
+}
+
+/// A trial that some attempt was made at, by its place in a sweep.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Passed {
+    /// Its index in the grid.
+    pub index: u64,
+    /// Which one it is.
+    pub trial: TrialId,
+    /// What it costs.
+    pub work: Work,
 }
 
 /// A sweep's trials, in the order in which they are begun.
@@ -40,9 +53,14 @@ struct Line<'a> {
     state: &'a SweepState,
     /// Those that wait for another attempt.
     waiting: Range<'a, (SweepId, u64), TrialId>,
-    /// How far the cursor comes in this decision, and over what.
+    /// Those that no attempt was made at, as far as the grid was looked at.
+    order: Order<'a>,
+    /// How far the cursor comes in this decision, what it adds to the order, and what is passed.
     cursor: u64,
-    known: Vec<(u64, TrialId)>,
+    ahead: BTreeMap<u64, Work>,
+    passed: Vec<Passed>,
+    /// How many trials the order has.
+    window: usize,
     /// Live attempts for the sweep's sake.
     live: u64,
     /// Steps without a lease.
@@ -59,16 +77,9 @@ enum Step {
 
 /// Returns a line for each sweep that may have something to begin, or to count.
 fn lines(core: &Core) -> Vec<Line<'_>> {
-    fn line<'a>(core: &'a Core, sweep: SweepId, state: &'a SweepState) -> Line<'a> {
-        let waiting = core.waiting.range((sweep, 0)..=(sweep, u64::MAX));
-        let (cursor, known) = (state.cursor, Vec::new());
-        Line { sweep, state, waiting, cursor, known, live: 0, fruitless: 0 }
-    }
-    let is_of_use =
-        |line: &Line<'_>| line.cursor < line.state.open.trials() || line.waiting.clone().next().is_some();
     let active = core.sweeps.iter().filter(|(_, state)| state.is_active);
     let mut lines: Vec<_> =
-        active.map(|(&sweep, state)| line(core, sweep, state)).filter(is_of_use).collect();
+        active.map(|(&sweep, state)| Line::of(core, sweep, state)).filter(Line::is_of_use).collect();
     // One alone has nobody to share with.
     if lines.len() > 1 {
         let live = live(core);
@@ -98,35 +109,58 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Takes one step after the other along the line whose turn it is.
+    /// Takes one step after the other along the line whose turn it is. When there were enough, only leases are given.
     fn over(&mut self, mut lines: Vec<Line<'a>>, decision: &mut Decision) {
         let turn = |line: &Line<'_>| {
             (Reverse(line.state.priority), line.fruitless / TURN_STEPS, line.live, line.sweep)
         };
-        let mut done = Vec::new();
-        while self.steps_left > 0
-            && let Some(next) = (0..lines.len()).min_by_key(|&n| turn(&lines[n]))
-        {
-            self.steps_left -= 1;
-            match self.step(&mut lines[next], decision) {
-                Step::Leased => lines[next].live += 1,
-                Step::Passed => lines[next].fruitless += 1,
-                Step::Exhausted => done.push(lines.swap_remove(next)),
+        while let Some(next) = (0..lines.len()).min_by_key(|&n| turn(&lines[n])) {
+            let line = &mut lines[next];
+            match self.step(line, decision) {
+                Step::Leased => line.live += 1,
+                Step::Passed if self.steps_left > 0 => {
+                    self.steps_left -= 1;
+                    line.fruitless += 1;
+                }
+                step => {
+                    let has_more = matches!(step, Step::Passed) || line.has_more_to_look_at();
+                    decision.has_more |= self.steps_left == 0 && has_more;
+                    lines.swap_remove(next).close(decision);
+                }
             }
         }
-        done.into_iter().chain(lines).for_each(|line| line.close(decision));
+        // Steps that lead nowhere would lead nowhere again.
+        decision.has_more &=
+            decision.events.iter().any(|event| matches!(event, Event::CursorAdvanced { .. }));
     }
 
     fn step(&mut self, line: &mut Line<'a>, decision: &mut Decision) -> Step {
-        if line.state.is_cancelled {
-            return self.pass_cancelled(line);
-        }
-        if !self.room.is_used_up()
+        if !line.state.is_cancelled
+            && !self.room.is_used_up()
             && let Some((_, &id)) = line.waiting.next()
         {
             return self.begin_waiting(id, decision);
         }
-        self.begin_at_cursor(line, decision)
+        if let Some(spec) = self.next_at_cursor(line) {
+            return self.look_at(spec, line, decision);
+        }
+        if line.state.is_cancelled || (self.room.is_used_up() && !self.is_begun_elsewhere(line)) {
+            return Step::Exhausted;
+        }
+        self.begin_next(line, decision)
+    }
+
+    /// Returns whether another sweep has begun what is next: that can be counted without room for it.
+    fn is_begun_elsewhere(&self, line: &mut Line<'a>) -> bool {
+        if self.core.sweeps.len() < 2 {
+            return false;
+        }
+        let next = line.order.peek().and_then(|index| line.state.open.trial(index));
+        next.is_some_and(|spec| self.is_begun(spec.id()))
+    }
+
+    fn is_begun(&self, id: TrialId) -> bool {
+        self.core.trials.contains_key(&id) || self.leased.contains(&id)
     }
 
     /// Leases a trial that waits for another attempt. One that has to wait for a certain worker holds up no other.
@@ -139,47 +173,64 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Moves a sweep's cursor over a trial that has ended or runs, or leases it while there is room.
-    fn begin_at_cursor(&mut self, line: &mut Line<'a>, decision: &mut Decision) -> Step {
-        let Some(spec) = line.state.open.trial(line.cursor) else { return Step::Exhausted };
-        if spec.numerics != self.core.settings.numerics {
-            return Step::Exhausted;
+    /// Returns the trial at a sweep's cursor where there is one that can be looked at now.
+    fn next_at_cursor(&self, line: &Line<'_>) -> Option<TrialSpec> {
+        if self.steps_left == 0 || !line.has_more_to_look_at() {
+            return None;
         }
-        let (id, spec) = (spec.id(), Arc::new(spec));
-        let known = self.core.trials.get(&id).map(|trial| &trial.phase);
-        let is_taken = self.leased.contains(&id);
-        let is_reopened = matches!(known, Some(Phase::GivenUp { end: TrialEnd::Cancelled, .. }));
-        let step = match known {
-            Some(Phase::Recorded { .. } | Phase::GivenUp { .. }) if !is_reopened => Step::Passed,
-            Some(Phase::Leased { .. }) => Step::Passed,
-            _ if is_taken => Step::Passed,
-            _ if self.room.is_used_up() => return Step::Exhausted,
-            Some(_) => {
-                if is_reopened {
-                    decision.events.push(Event::TrialReopened { trial: id });
-                }
-                // Passed without a lease, it waits for the worker that may have it.
-                if self.lease(id, &spec, decision) { Step::Leased } else { Step::Passed }
-            }
-            None if self.lease(id, &spec, decision) => Step::Leased,
-            None => return Step::Exhausted,
+        let spec = line.state.open.trial(line.cursor)?;
+        (spec.numerics == self.core.settings.numerics).then_some(spec)
+    }
+
+    /// Moves a sweep's cursor over a trial. One that no attempt was made at is to be begun when it is its turn.
+    fn look_at(&mut self, spec: TrialSpec, line: &mut Line<'a>, decision: &mut Decision) -> Step {
+        let (index, id, work) = (line.cursor, spec.id(), Work::of(&spec.choices));
+        line.cursor += 1;
+        if !self.is_begun(id) {
+            line.add(index, work);
+            return Step::Passed;
+        }
+        line.passed.push(Passed { index, trial: id, work });
+        if line.state.is_cancelled {
+            return Step::Passed;
+        }
+        self.begin_known(id, &Arc::new(spec), decision)
+    }
+
+    /// Leases the trial of a sweep's window that takes longest.
+    fn begin_next(&mut self, line: &mut Line<'a>, decision: &mut Decision) -> Step {
+        let Some(index) = line.order.take() else { return Step::Exhausted };
+        let Some(spec) = line.state.open.trial(index) else { return Step::Exhausted };
+        let (id, work) = (spec.id(), Work::of(&spec.choices));
+        let spec = Arc::new(spec);
+        let step = if self.is_begun(id) {
+            // Another sweep has begun it.
+            self.begin_known(id, &spec, decision)
+        } else if self.lease(id, &spec, decision) {
+            Step::Leased
+        } else {
+            return Step::Exhausted;
         };
-        line.pass(id);
+        line.pass(Passed { index, trial: id, work });
         step
     }
 
-    /// Passes over what is known of a cancelled sweep, to count it. Behind the first trial that no attempt was made at, none is looked at:
-    /// they count as cancelled.
-    fn pass_cancelled(&mut self, line: &mut Line<'a>) -> Step {
-        let all = line.state.open.trials();
-        let id = line.state.open.trial(line.cursor).map(|spec| spec.id());
-        let known = id.filter(|id| self.core.trials.contains_key(id));
-        let Some(id) = known else {
-            line.cursor = all;
-            return Step::Exhausted;
-        };
-        line.pass(id);
-        Step::Passed
+    /// Leases a trial that an attempt was made at before, if it has none now and no end.
+    fn begin_known(&mut self, id: TrialId, spec: &Arc<TrialSpec>, decision: &mut Decision) -> Step {
+        if self.leased.contains(&id) {
+            return Step::Passed;
+        }
+        match self.core.trials.get(&id).map(|trial| &trial.phase) {
+            Some(Phase::GivenUp { end: TrialEnd::Cancelled, .. }) => {
+                decision.events.push(Event::TrialReopened { trial: id });
+            }
+            Some(Phase::Pending { .. }) => {}
+            Some(Phase::Recorded { .. } | Phase::GivenUp { .. } | Phase::Leased { .. }) | None => {
+                return Step::Passed;
+            }
+        }
+        // Passed without a lease, it waits for room, or for the worker that may have it.
+        if self.lease(id, spec, decision) { Step::Leased } else { Step::Passed }
     }
 
     fn lease(&mut self, id: TrialId, spec: &Arc<TrialSpec>, decision: &mut Decision) -> bool {
@@ -190,17 +241,49 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Line<'_> {
-    fn pass(&mut self, id: TrialId) {
-        self.known.push((self.cursor, id));
-        self.cursor += 1;
+impl<'a> Line<'a> {
+    fn of(core: &'a Core, sweep: SweepId, state: &'a SweepState) -> Line<'a> {
+        Line {
+            sweep,
+            state,
+            waiting: core.waiting.range((sweep, 0)..=(sweep, u64::MAX)),
+            order: state.window.order(),
+            cursor: state.cursor,
+            ahead: BTreeMap::new(),
+            passed: Vec::new(),
+            window: state.window.len(),
+            live: 0,
+            fruitless: 0,
+        }
     }
 
-    /// Says how far the cursor has come.
+    fn is_of_use(&self) -> bool {
+        let has_trials = self.window > 0 || self.waiting.clone().next().is_some();
+        self.has_more_to_look_at() || (has_trials && !self.state.is_cancelled)
+    }
+
+    fn has_more_to_look_at(&self) -> bool {
+        self.window < TRIALS_MAX && self.cursor < self.state.open.trials()
+    }
+
+    fn add(&mut self, index: u64, work: Work) {
+        self.order.add(index, work);
+        self.ahead.insert(index, work);
+        self.window += 1;
+    }
+
+    fn pass(&mut self, passed: Passed) {
+        self.ahead.remove(&passed.index);
+        self.passed.push(passed);
+        self.window -= 1;
+    }
+
+    /// Says how far the cursor has come, and what was passed.
     fn close(self, decision: &mut Decision) {
-        let Line { sweep, cursor, known, .. } = self;
-        if cursor > self.state.cursor {
-            decision.events.push(Event::CursorAdvanced { sweep, cursor, known });
+        let Line { sweep, cursor, passed, ahead, .. } = self;
+        if cursor > self.state.cursor || !passed.is_empty() {
+            let ahead = ahead.into_iter().collect();
+            decision.events.push(Event::CursorAdvanced { sweep, cursor, ahead, passed });
         }
     }
 }
@@ -276,25 +359,40 @@ pub(super) fn apply_leased(
 }
 
 /// Counts the trials passed as they are now: one that was decided to be cancelled may have been opened again for another
-/// sweep since. Those passed that no attempt was made at are a cancelled sweep's.
-pub(super) fn apply_advanced(core: &mut Core, sweep: SweepId, cursor: u64, known: &[(u64, TrialId)]) {
+/// sweep since.
+pub(super) fn apply_advanced(
+    core: &mut Core,
+    sweep: SweepId,
+    cursor: u64,
+    ahead: &[(u64, Work)],
+    passed: &[Passed],
+) {
     let Some(state) = core.sweeps.get_mut(&sweep) else { return };
-    state.ended.cancelled += cursor - state.cursor - known.len() as u64;
-    state.cursor = cursor;
-    for &(index, id) in known {
-        let end = core.trials.get_mut(&id).and_then(|trial| {
+    let before = std::mem::replace(&mut state.cursor, cursor);
+    ahead.iter().for_each(|&(index, work)| state.window.add(index, work));
+    for &Passed { index, trial, work } in passed {
+        state.window.remove(index);
+        let ended = core.trials.get_mut(&trial).and_then(|trial| {
             trial.places.push((sweep, index));
             match &trial.phase {
-                Phase::Recorded { end, .. } | Phase::GivenUp { end, .. } => Some(*end),
+                Phase::Recorded { end, epochs, .. } => Some((*end, Some(*epochs))),
+                Phase::GivenUp { end, .. } => Some((*end, None)),
                 Phase::Pending { .. } | Phase::Leased { .. } => None,
             }
         });
-        match end {
-            Some(end) => *state.ended.of(end) += 1,
+        match ended {
+            Some((end, _)) => *state.ended.of(end) += 1,
             None => state.outstanding += 1,
         }
+        match ended {
+            Some((_, Some(epochs))) => state.learn(index, work, epochs),
+            _ => state.window.settle(index, cursor),
+        }
     }
-    known.iter().for_each(|(_, id)| core.queue_anew(*id));
+    if before > 0 {
+        state.window.settle(before - 1, cursor);
+    }
+    passed.iter().for_each(|passed| core.queue_anew(passed.trial));
 }
 
 #[cfg(test)]
@@ -358,6 +456,24 @@ mod tests {
             assert_eq!(sweep.ended.succeeded, 3);
             assert!(sweep.has_ended);
         }
+    }
+
+    #[test]
+    fn what_another_sweep_finishes_is_counted_when_no_worker_is_left() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 6));
+        let sweep = world.submit_with(sweep_of("b", 6), Some(-1)).sweep;
+        let worker = world.join(1);
+        for round in 0..3 {
+            assert_eq!(world.core.sweeps[&sweep].cursor, if round == 0 { 0 } else { 6 });
+            for (_, fence) in world.assign() {
+                world.finish(worker, fence);
+            }
+        }
+        world.leave(worker);
+        world.assign();
+        let standing = &world.core.snapshot().sweeps[1];
+        assert_eq!((standing.ended.succeeded, standing.has_ended), (6, true));
     }
 
     /// Finishes the oldest attempt of each worker and fills the slot again, `rounds` times; returns the sweeps of what was

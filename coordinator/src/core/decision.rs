@@ -125,6 +125,8 @@ pub struct Decision {
     pub records: Vec<Record>,
     /// What to do once they are on disk.
     pub effects: Vec<Effect>,
+    /// Whether there is more to look at for free slots: [`super::Input::Assign`] is to come again at once.
+    pub has_more: bool,
 }
 
 impl Decision {

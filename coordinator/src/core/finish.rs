@@ -6,6 +6,7 @@ use super::{AttemptEnding, Decision, Event, Message, Record, keep};
 use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Outcome};
 use gridsweep_common::trial::{Failure, TrialSpec};
+use gridsweep_common::work::Work;
 use std::sync::Arc;
 
 /// Over how many results the usual duration of an attempt is taken.
@@ -65,7 +66,8 @@ fn record(core: &Core, fence: Fence, outcome: Arc<Outcome>, decision: &mut Decis
         Ending::Succeeded => TrialEnd::Succeeded,
         Ending::Diverged => TrialEnd::Diverged,
     };
-    decision.events.push(Event::TrialFinished { trial, end, digest: outcome.digest() });
+    let (digest, epochs) = (outcome.digest(), outcome.epochs.len() as u32);
+    decision.events.push(Event::TrialFinished { trial, end, digest, epochs });
     decision.records.push(Record { trial, attempt, outcome });
     keep::let_go(core, trial, decision);
 }
@@ -100,8 +102,8 @@ pub(super) fn apply_delivered(core: &mut Core, worker: WorkerId, took_ms: Option
 }
 
 /// Ends a trial with its result. One that comes after the trial was given up takes the failure's place.
-pub(super) fn apply_recorded(core: &mut Core, id: TrialId, end: TrialEnd, digest: Digest) {
-    end_trial(core, id, end, |_| Phase::Recorded { end, digest });
+pub(super) fn apply_recorded(core: &mut Core, id: TrialId, end: TrialEnd, digest: Digest, epochs: u32) {
+    end_trial(core, id, end, |_| Phase::Recorded { end, digest, epochs });
 }
 
 /// Ends a trial without a result.
@@ -109,7 +111,7 @@ pub(super) fn apply_given_up(core: &mut Core, id: TrialId, end: TrialEnd) {
     end_trial(core, id, end, |spec| Phase::GivenUp { end, spec });
 }
 
-/// Ends a trial, and counts it in every sweep whose cursor has passed it.
+/// Ends a trial, and counts it in every sweep that has passed it.
 fn end_trial(core: &mut Core, id: TrialId, end: TrialEnd, phase: impl FnOnce(Arc<TrialSpec>) -> Phase) {
     let Some(trial) = core.trials.get_mut(&id) else { return };
     let (spec, before) = match &trial.phase {
@@ -117,17 +119,22 @@ fn end_trial(core: &mut Core, id: TrialId, end: TrialEnd, phase: impl FnOnce(Arc
         Phase::GivenUp { end, spec } => (Arc::clone(spec), Some(*end)),
         Phase::Pending { spec } | Phase::Leased { spec, .. } => (Arc::clone(spec), None),
     };
+    let work = Work::of(&spec.choices);
     (trial.phase, trial.checkpoint) = (phase(spec), None);
+    let epochs = if let Phase::Recorded { epochs, .. } = trial.phase { Some(epochs) } else { None };
     if let Some(place) = trial.places.first() {
         core.waiting.remove(place);
     }
-    for (sweep, _) in &trial.places {
-        let Some(state) = core.sweeps.get_mut(sweep) else { continue };
+    for &(sweep, index) in &trial.places {
+        let Some(state) = core.sweeps.get_mut(&sweep) else { continue };
         match before {
             Some(before) => *state.ended.of(before) -= 1,
             None => state.outstanding -= 1,
         }
         *state.ended.of(end) += 1;
+        if let Some(epochs) = epochs {
+            state.learn(index, work, epochs);
+        }
     }
     core.queue_anew(id);
 }

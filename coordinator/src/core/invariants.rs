@@ -87,10 +87,11 @@ fn check_sweeps(core: &Core) -> Result<(), String> {
         if state.is_cancelled {
             check_cancelled(core, *sweep)?;
         }
-        let passed = state.ended.total() + state.outstanding;
-        require(passed == state.cursor, || {
-            format!("sweep {sweep}: {passed} trials counted, {} passed", state.cursor)
+        let looked_at = state.ended.total() + state.outstanding + state.window.len() as u64;
+        require(looked_at == state.cursor, || {
+            format!("sweep {sweep}: {looked_at} trials counted, {} looked at", state.cursor)
         })?;
+        state.window.check(state.cursor).map_err(|what| format!("sweep {sweep}: {what}"))?;
         require(state.cursor <= state.open.trials(), || format!("sweep {sweep}: the cursor left the grid"))?;
     }
     Ok(())

@@ -20,13 +20,14 @@ mod snapshot;
 mod spare;
 mod state;
 mod submit;
+mod window;
 
 #[cfg(test)]
 mod model;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use assign::STEPS_MAX as ASSIGN_STEPS_MAX;
+pub use assign::Passed;
 pub use cancel::CancelReport;
 pub use decision::{Answer, Decision, Effect, Message, Record};
 pub use invariants::check;
@@ -41,6 +42,7 @@ use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::metric::Outcome;
 use gridsweep_common::trial::{Failure, KeptCheckpoint, TrialSpec};
+use gridsweep_common::work::Work;
 use std::sync::Arc;
 
 /// Something happened outside.
@@ -241,6 +243,8 @@ pub enum Event {
         end: TrialEnd,
         /// The digest of the result.
         digest: Digest,
+        /// How many epochs were run.
+        epochs: u32,
     },
     /// Durable: a trial is given up.
     TrialFailed {
@@ -282,15 +286,16 @@ pub enum Event {
         /// The sweep.
         sweep: SweepId,
     },
-    /// A sweep's cursor has moved over trials that need no new row.
+    /// A sweep's cursor has moved, and trials that need no new row were passed.
     CursorAdvanced {
         /// The sweep.
         sweep: SweepId,
         /// The index of the next trial to look at.
         cursor: u64,
-        /// The trials passed that some attempt was made at, each with its index. Only a cancelled sweep's cursor passes
-        /// others.
-        known: Vec<(u64, TrialId)>,
+        /// The trials looked at that no attempt was made at: they are to be begun, each by its index.
+        ahead: Vec<(u64, Work)>,
+        /// The trials that some attempt was made at and that were looked at, or were to be begun before.
+        passed: Vec<Passed>,
     },
     /// A worker's session began.
     WorkerJoined {
@@ -481,8 +486,8 @@ impl Core {
             Event::AttemptLeased { fence, spec, worker, worker_name, expires } => {
                 assign::apply_leased(self, *fence, spec, *worker, worker_name, *expires);
             }
-            Event::CursorAdvanced { sweep, cursor, known } => {
-                assign::apply_advanced(self, *sweep, *cursor, known);
+            Event::CursorAdvanced { sweep, cursor, ahead, passed } => {
+                assign::apply_advanced(self, *sweep, *cursor, ahead, passed);
             }
             Event::AttemptStarted { trial, attempt, at, epoch, .. } => {
                 renew::apply_started(self, *trial, *attempt, *at, *epoch);
@@ -492,8 +497,8 @@ impl Core {
             Event::AttemptEnded { trial, attempt, ending } => {
                 blame::apply_ended(self, *trial, *attempt, ending)
             }
-            Event::TrialFinished { trial, end, digest } => {
-                finish::apply_recorded(self, *trial, *end, *digest);
+            Event::TrialFinished { trial, end, digest, epochs } => {
+                finish::apply_recorded(self, *trial, *end, *digest, *epochs);
             }
             Event::TrialFailed { trial, .. } => finish::apply_given_up(self, *trial, TrialEnd::Failed),
             Event::TrialQuarantined { trial, .. } => {

@@ -1,11 +1,15 @@
 //! The core against a model that only keeps books: whatever happens, in whatever order, each trial gets its one result.
 
-use super::testing::{World, honest, outcome, sweep_of};
-use super::{Claims, Counts, Input, SweepStanding};
+use super::state::{Phase, TrialState};
+use super::testing::{World, honest, outcome, sweep_of, sweep_over};
+use super::{Claims, Core, Counts, Input, SweepStanding};
+use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Digest, Fence, SweepId, TrialId, WorkerId};
-use gridsweep_common::trial::{FailureKind, KeptCheckpoint};
+use gridsweep_common::trial::{FailureKind, KeptCheckpoint, TrialSpec};
+use gridsweep_common::work::Work;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One thing that happens. Numbers pick among what there is at that moment.
 #[derive(Clone, Debug)]
@@ -88,7 +92,10 @@ impl Books {
     }
 
     fn lease(&mut self, world: &mut World) {
-        for (worker, fence) in world.assign() {
+        let orders = Orders::of(&world.core);
+        let leases = world.assign();
+        orders.check(&world.core, &leases);
+        for (worker, fence) in leases {
             assert!(self.fences.insert(fence), "a fence was issued twice");
             assert!(!self.recorded.contains(&fence.trial), "a recorded trial was leased again");
             self.issued.push((worker, fence));
@@ -174,7 +181,7 @@ impl Books {
     fn take(&mut self, world: &mut World, step: Step) {
         match step {
             Step::Submit { name, trials, priority } => {
-                world.submit_with(sweep_of(["a", "b", "c"][name], trials), priority);
+                world.submit_with(sweep_of_shapes(["a", "b", "c"][name], trials), priority);
             }
             Step::Cancel(n) => self.cancel(world, n),
             Step::Retry(n) => self.retry(world, n),
@@ -266,6 +273,61 @@ impl Books {
     }
 }
 
+/// A sweep of cells that cost differently: some are in other ones too.
+fn sweep_of_shapes(name: &str, size: usize) -> Arc<OpenSweep> {
+    let shapes = ["[16]", "[70]", "[16, 9]", "[33]"][..1 + size % 4].join(", ");
+    sweep_over(name, &format!("hidden = [{shapes}]\nepochs = [4, 5]"), 1 + size / 4)
+}
+
+/// Each sweep's trials that nobody has tried, in the order in which they are to be begun: by hand, from what the sweep has
+/// passed.
+struct Orders(Vec<(SweepId, Vec<TrialId>)>);
+
+impl Orders {
+    fn of(core: &Core) -> Orders {
+        let order = |(sweep, open): (SweepId, &Arc<OpenSweep>)| {
+            let specs: Vec<_> = (0..open.trials()).map(|index| open.trial(index).unwrap()).collect();
+            let epochs = |spec: &TrialSpec| match core.trials.get(&spec.id()) {
+                Some(TrialState { places, phase: Phase::Recorded { epochs, .. }, .. })
+                    if places.iter().any(|(of, _)| *of == sweep) =>
+                {
+                    Some((f64::from(*epochs), spec.choices.get("epochs")?.as_number()?))
+                }
+                _ => None,
+            };
+            let share = |specs: &mut dyn Iterator<Item = &TrialSpec>| {
+                let seen = specs.filter_map(epochs);
+                let (run, most) = seen.fold((0.0, 0.0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+                (most > 0.0).then(|| run / most)
+            };
+            let cost = |spec: &TrialSpec| {
+                let of_cell = share(&mut specs.iter().filter(|other| other.choices == spec.choices));
+                let of_sweep = share(&mut specs.iter());
+                Work::of(&spec.choices).most() * of_cell.or(of_sweep).unwrap_or(1.0)
+            };
+            let mut untried: Vec<_> =
+                specs.iter().filter(|spec| !core.trials.contains_key(&spec.id())).collect();
+            untried.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
+            (sweep, untried.into_iter().map(TrialSpec::id).collect())
+        };
+        Orders(core.sweeps().map(order).collect())
+    }
+
+    /// Leaves aside what several sweeps have: which one it was begun for cannot be told afterwards.
+    fn check(&self, core: &Core, leases: &[(WorkerId, Fence)]) {
+        let is_of_one = |trial: &TrialId| core.trials[trial].places.len() == 1;
+        let leased: Vec<TrialId> = leases.iter().map(|(_, fence)| fence.trial).collect();
+        for (sweep, order) in &self.0 {
+            let is_its_own = |trial: &&TrialId| {
+                is_of_one(trial) && core.trials[*trial].places[0].0 == *sweep && order.contains(trial)
+            };
+            let begun: Vec<_> = leased.iter().filter(is_its_own).collect();
+            let expected = order.iter().filter(|trial| !leased.contains(trial) || is_its_own(trial));
+            assert_eq!(begun, expected.take(begun.len()).collect::<Vec<_>>(), "the longest is begun first");
+        }
+    }
+}
+
 fn nth_sweep(world: &World, n: usize) -> Option<SweepId> {
     let sweeps: Vec<_> = world.core.sweeps().map(|(id, _)| id).collect();
     sweeps.get(n % sweeps.len().max(1)).copied()
@@ -312,7 +374,7 @@ proptest! {
     fn every_trial_ends_once_whatever_happens(steps in prop::collection::vec(step(), 0..80)) {
         let mut world = World::with_workers_that_return();
         let mut books = Books::default();
-        world.submit(sweep_of("a", 5));
+        world.submit(sweep_of_shapes("a", 5));
         for step in steps {
             books.take(&mut world, step);
         }

@@ -81,7 +81,8 @@ impl Core {
             sweep,
             trials,
             ended: self.ended_of(state),
-            has_ended: state.is_cancelled || (state.cursor == trials && state.outstanding == 0),
+            has_ended: state.is_cancelled
+                || (state.cursor == trials && state.window.len() == 0 && state.outstanding == 0),
             is_cancelled: state.is_cancelled,
             priority: state.priority,
             running: self.running_of(sweep),

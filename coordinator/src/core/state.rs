@@ -1,9 +1,11 @@
 //! What the core knows.
 
 use super::join::Offer;
+use super::window::Window;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::trial::{KeptCheckpoint, TrialSpec};
+use gridsweep_common::work::Work;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -77,9 +79,11 @@ pub(super) struct SweepState {
     pub(super) priority: i32,
     /// Trials from this index on have not been looked at in this term.
     pub(super) cursor: u64,
-    /// Trials before the cursor that have ended, by how.
+    /// Trials before the cursor that are to be begun next.
+    pub(super) window: Window,
+    /// The other trials before the cursor that have ended, by how.
     pub(super) ended: Counts,
-    /// Trials before the cursor that have not.
+    /// Those that have not.
     pub(super) outstanding: u64,
 }
 
@@ -95,7 +99,7 @@ pub(super) struct TrialState {
     pub(super) losses: u32,
     /// The worker on which an attempt failed or was lost last: the next one goes to another, where there is one.
     pub(super) shunned: Option<Arc<str>>,
-    /// The sweeps that have passed it with their cursors, with its index in each.
+    /// The sweeps that have passed it, with its index in each.
     pub(super) places: Vec<(SweepId, u64)>,
     /// Where the next attempt goes on.
     pub(super) checkpoint: Option<KeptCheckpoint>,
@@ -116,6 +120,8 @@ pub(super) enum Phase {
     Recorded {
         end: TrialEnd,
         digest: Digest,
+        /// How many epochs were run.
+        epochs: u32,
     },
     /// It has none: failed, quarantined or cancelled. It may be opened again.
     GivenUp {
@@ -323,6 +329,7 @@ impl Core {
     pub(super) fn rewind(&mut self, sweep: SweepId) {
         if let Some(state) = self.sweeps.get_mut(&sweep) {
             (state.cursor, state.outstanding, state.ended) = (0, 0, Counts::default());
+            state.window = Window::new(state.open.sweep.replicates.count);
         }
         let mut passed = Vec::new();
         for (&id, trial) in &mut self.trials {
@@ -381,6 +388,12 @@ impl Core {
 }
 
 impl SweepState {
+    /// Takes note of how many epochs a trial ran that it has passed: what is like it may run as many.
+    pub(super) fn learn(&mut self, index: u64, work: Work, epochs: u32) {
+        self.window.count(index, work, epochs);
+        self.window.settle(index, self.cursor);
+    }
+
     /// Returns whether trials are begun for its sake.
     pub(super) fn is_live(&self) -> bool {
         self.is_active && !self.is_cancelled

@@ -2,6 +2,7 @@
 
 use super::cancel::let_go;
 use super::state::{Core, Counts, SweepState};
+use super::window::Window;
 use super::{Answer, Decision, Effect, Event};
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::SweepId;
@@ -97,6 +98,7 @@ pub(super) fn apply_submitted(core: &mut Core, sweep: SweepId, open: &Arc<OpenSw
         is_cancelled: false,
         priority,
         cursor: 0,
+        window: Window::new(open.sweep.replicates.count),
         ended: Counts::default(),
         outstanding: 0,
     };

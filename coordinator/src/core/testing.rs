@@ -35,16 +35,23 @@ pub(crate) fn offer(name: &str, slots: u32) -> Offer {
     Offer { name: name.into(), identity: 0, slots, numerics: NUMERICS }
 }
 
-/// A catalogue of one setting that tells trials apart.
+/// A catalogue of one setting that tells trials apart, and of those that say what they cost.
 fn catalogue() -> Catalogue {
-    let width = Setting {
-        name: "width".to_owned(),
-        kind: Kind::Integer { least: 1, most: 1_000_000 },
-        default: Some(Value::from(1.0)),
+    let setting = |name: &str, kind, default, description: &str| Setting {
+        name: name.to_owned(),
+        kind,
+        default: Some(default),
         applies: None,
-        description: "Tells trials apart.".to_owned(),
+        description: description.to_owned(),
     };
-    Catalogue { settings: vec![width], optional_tables: vec![], families: vec![] }
+    let whole = || Kind::Integer { least: 1, most: 1_000_000 };
+    let sizes = Kind::Sizes { length_most: 9, most: 10_000 };
+    let settings = vec![
+        setting("width", whole(), Value::from(1.0), "Tells trials apart."),
+        setting("hidden", sizes, Value::List(vec![]), "Hidden layers."),
+        setting("epochs", whole(), Value::from(1.0), "The most epochs."),
+    ];
+    Catalogue { settings, optional_tables: vec![], families: vec![] }
 }
 
 /// A data set that nobody reads.
@@ -62,9 +69,18 @@ pub(crate) fn sweep_of(name: &str, trials: usize) -> Arc<OpenSweep> {
 
 /// The same with trials of its own: those of another seed are others.
 pub(crate) fn sweep_with_seed(name: &str, trials: usize, seed: u64) -> Arc<OpenSweep> {
+    sweep_with(name, trials, seed, "")
+}
+
+/// A sweep of a cell for each combination along `axes`, the text of a study's axes.
+pub(crate) fn sweep_over(name: &str, axes: &str, replicates: usize) -> Arc<OpenSweep> {
+    sweep_with(name, replicates, 0, &format!("[study.axes]\n{axes}\n"))
+}
+
+fn sweep_with(name: &str, replicates: usize, seed: u64, axes: &str) -> Arc<OpenSweep> {
     let text = format!(
-        "schema = 1\nname = \"{name}\"\n[data]\ndataset = \"d\"\n[replicates]\ncount = {trials}\nseed = {seed}\n[base]\nwidth = 1\n\
-         [[study]]\nname = \"s\"\n"
+        "schema = 1\nname = \"{name}\"\n[data]\ndataset = \"d\"\n[replicates]\ncount = {replicates}\nseed = {seed}\n[base]\n\
+         [[study]]\nname = \"s\"\n{axes}"
     );
     let frozen = FrozenSweep { text, catalogue: catalogue(), data: manifest(), numerics: NUMERICS };
     Arc::new(frozen.open().expect("the test's sweep reads"))
@@ -72,8 +88,13 @@ pub(crate) fn sweep_with_seed(name: &str, trials: usize, seed: u64) -> Arc<OpenS
 
 /// A result of one epoch with this loss.
 pub(crate) fn outcome(loss: f64) -> Arc<Outcome> {
-    let epoch = EpochMetrics {
-        epoch: 0,
+    outcome_of(loss, 1)
+}
+
+/// A result of so many epochs with this loss.
+pub(crate) fn outcome_of(loss: f64, epochs: u32) -> Arc<Outcome> {
+    let epoch = |epoch| EpochMetrics {
+        epoch,
         learning_rate: 0.001,
         training_objective: loss,
         training_loss: loss,
@@ -81,12 +102,13 @@ pub(crate) fn outcome(loss: f64) -> Arc<Outcome> {
         validation_loss: loss,
         validation_accuracy: 0.5,
     };
-    Arc::new(Outcome { ending: Ending::Diverged, epochs: vec![epoch], evaluation: None, numerics: NUMERICS })
+    let epochs = (0..epochs).map(epoch).collect();
+    Arc::new(Outcome { ending: Ending::Diverged, epochs, evaluation: None, numerics: NUMERICS })
 }
 
 /// The result that every honest attempt at this trial gives.
 pub(crate) fn honest(trial: TrialId) -> Arc<Outcome> {
-    let mut outcome = (*outcome(f64::from(trial.0[0]))).clone();
+    let mut outcome = (*outcome_of(f64::from(trial.0[0]), 1 + u32::from(trial.0[1] % 3))).clone();
     outcome.ending = Ending::Succeeded;
     Arc::new(outcome)
 }
@@ -251,7 +273,7 @@ impl World {
     /// Returns the digest of the recorded result.
     pub(crate) fn digest(&self, trial: TrialId) -> Digest {
         match &self.core.trials[&trial].phase {
-            super::state::Phase::Recorded { end: TrialEnd::Succeeded, digest } => *digest,
+            super::state::Phase::Recorded { end: TrialEnd::Succeeded, digest, .. } => *digest,
             other => panic!("{trial} is {other:?}"),
         }
     }

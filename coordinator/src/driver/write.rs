@@ -21,7 +21,7 @@ pub(super) struct Unwritten {
 
 impl Driver {
     pub(super) async fn commit(&mut self, decision: Decision) -> Result<(), StoreError> {
-        let Decision { events, records, effects } = decision;
+        let Decision { events, records, effects, .. } = decision;
         self.is_dirty |= !self.previews.is_empty();
         let previews = std::mem::take(&mut self.previews);
         let batch = Batch { term: self.term, events, records, previews, at_ms: wall_clock_ms() };

@@ -102,7 +102,7 @@ fn finished(outcome: &Arc<Outcome>, attempt: u32) -> (Vec<Event>, Record) {
     let end = TrialEnd::from(outcome.ending);
     let events = vec![
         ended(attempt, AttemptEnding::Finished),
-        Event::TrialFinished { trial, end, digest: outcome.digest() },
+        Event::TrialFinished { trial, end, digest: outcome.digest(), epochs: outcome.epochs.len() as u32 },
     ];
     (events, Record { trial, attempt: Attempt(attempt), outcome: Arc::clone(outcome) })
 }
@@ -155,8 +155,8 @@ fn what_is_loaded_tells_the_same_story() {
                 Event::SweepSubmitted { sweep, open, .. } => format!("sweep {sweep} {}", open.sweep.name),
                 Event::AttemptLeased { fence, .. } => format!("leased {}", fence.attempt),
                 Event::AttemptEnded { attempt, ending, .. } => format!("ended {attempt} {ending:?}"),
-                Event::TrialFinished { end, digest, .. } => {
-                    assert_eq!(*digest, success().digest());
+                Event::TrialFinished { end, digest, epochs, .. } => {
+                    assert_eq!((*digest, *epochs as usize), (success().digest(), success().epochs.len()));
                     format!("finished {}", end.name())
                 }
                 other => panic!("not expected: {other:?}"),

@@ -74,7 +74,7 @@ impl MemoryStore {
             Event::AttemptEnded { trial, attempt, ending } => {
                 self.keep_attempt_end(*trial, *attempt, ending, at_ms)
             }
-            Event::TrialFinished { trial, end, digest } => {
+            Event::TrialFinished { trial, end, digest, .. } => {
                 if let Some(trial) = self.trials.get_mut(trial) {
                     (trial.end, trial.digest, trial.failure) = (Some(*end), Some(*digest), None);
                 }
@@ -189,7 +189,10 @@ impl MemoryStore {
                 events.push(Event::TrialReopened { trial: id });
             }
         }
-        let end = trial.end.map(|end| super::rows::trial_end(id, end, trial.failure.clone(), trial.digest));
+        let epochs = trial.outcome.as_ref().map(|outcome| outcome.epochs.len() as u32);
+        let end = trial
+            .end
+            .map(|end| super::rows::trial_end(id, end, trial.failure.clone(), trial.digest.zip(epochs)));
         events.extend(end.transpose().expect("what the core decided is complete"));
         events
     }

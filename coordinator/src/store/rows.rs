@@ -282,16 +282,16 @@ pub(super) fn read_end(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<(
     Ok(Some((end, Some(Failure { kind, detail }))))
 }
 
-/// Returns the event of a trial's end, or what is missing for it.
+/// Returns the event of a trial's end, or what is missing for it. A result is named by its digest and its epochs.
 pub(super) fn trial_end(
     trial: TrialId,
     end: TrialEnd,
     failure: Option<Failure>,
-    digest: Option<Digest>,
+    result: Option<(Digest, u32)>,
 ) -> Result<Event, String> {
-    match (end, failure, digest) {
-        (TrialEnd::Succeeded | TrialEnd::Diverged, _, Some(digest)) => {
-            Ok(Event::TrialFinished { trial, end, digest })
+    match (end, failure, result) {
+        (TrialEnd::Succeeded | TrialEnd::Diverged, _, Some((digest, epochs))) => {
+            Ok(Event::TrialFinished { trial, end, digest, epochs })
         }
         (TrialEnd::Failed, Some(failure), _) => Ok(Event::TrialFailed { trial, failure }),
         (TrialEnd::Quarantined, Some(failure), _) => Ok(Event::TrialQuarantined { trial, failure }),

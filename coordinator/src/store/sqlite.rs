@@ -212,21 +212,21 @@ fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> 
         rows::ATTEMPT_COLUMNS.split(", ").map(|c| format!("attempt.{c}")).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT {spec}, {attempt}, trial.state, trial.failure, trial.failure_detail, result.digest, \
-         number = max(number) OVER (PARTITION BY trial.id), number = trial.reopened_after, trial.id \
+         result.epochs, number = max(number) OVER (PARTITION BY trial.id), number = trial.reopened_after, trial.id \
          FROM trial JOIN attempt ON attempt.trial = trial.id LEFT JOIN result ON result.trial = trial.id \
          ORDER BY trial.id, number",
     )
     .replace("numerics", "trial.numerics");
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([], |row| {
-        let trial = rows::read_id(row, 23)?;
+        let trial = rows::read_id(row, 24)?;
         let end = read_trial_end(row, trial, 17)?;
         Ok(LoadedAttempt {
             trial,
             spec: Arc::new(rows::read_spec(row, 0)?),
             attempt: rows::read_attempt(row, 7)?,
-            is_last: row.get(21)?,
-            is_reopened: row.get(22)?,
+            is_last: row.get(22)?,
+            is_reopened: row.get(23)?,
             end,
         })
     })?;
@@ -235,9 +235,11 @@ fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> 
 
 fn read_trial_end(row: &Row<'_>, trial: TrialId, first: usize) -> rusqlite::Result<Option<Event>> {
     let Some((end, failure)) = rows::read_end(row, first)? else { return Ok(None) };
-    let has_digest = row.get::<_, Option<String>>(first + 3)?.is_some();
-    let digest = has_digest.then(|| rows::parsed(row, first + 3)).transpose()?;
-    rows::trial_end(trial, end, failure, digest).map(Some).map_err(|what| rows::wrong(first, &what))
+    let epochs: Option<u32> = row.get(first + 4)?;
+    let digest = epochs.is_some().then(|| rows::parsed(row, first + 3)).transpose()?;
+    rows::trial_end(trial, end, failure, digest.zip(epochs))
+        .map(Some)
+        .map_err(|what| rows::wrong(first, &what))
 }
 
 impl SqliteReader {

@@ -24,6 +24,9 @@ pub(crate) struct Family<T: ?Sized> {
     pub(crate) build: fn(&Reader<'_>) -> Result<Arc<T>, RecipeError>,
 }
 
+/// Pairs of settings the first of which is below the second wherever a trial has both: what no range of one says.
+pub const BELOW: &[(&str, &str)] = &[schedule::WARM_UP_BELOW];
+
 /// Returns every setting, family, range, default, formula and source of this engine.
 pub fn catalogue() -> Catalogue {
     let mut settings = vec![

@@ -40,7 +40,7 @@ mod together;
 mod train;
 mod workspace;
 
-pub use catalog::catalogue;
+pub use catalog::{BELOW, catalogue};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use crew::{Crew, NoCrew};
 pub use dataset::{Dataset, DatasetError};

@@ -22,6 +22,9 @@ pub(crate) const ALL: &[Family<dyn Schedule>] = &[
     cosine::FAMILY,
 ];
 
+/// What is warmed up for must come: the warm-up is shorter than the training.
+pub(crate) const WARM_UP_BELOW: (&str, &str) = ("schedule.warm_up_epochs", "epochs");
+
 /// What multiplies the learning rate, epoch by epoch.
 pub(crate) trait Schedule: Debug + Send + Sync {
     /// Returns the factor of an epoch, counted from 0: 0 ≤ factor ≤ 1, the same bits on every machine.
@@ -42,9 +45,9 @@ struct WarmUp {
 }
 
 impl WarmUp {
-    /// Reads [`warm_up_setting`]. What is warmed up for must come: the warm-up is shorter than the training.
+    /// Reads [`warm_up_setting`], which is [`WARM_UP_BELOW`] all epochs.
     fn read(reader: &Reader<'_>) -> Result<WarmUp, RecipeError> {
-        let (epochs, all) = (reader.whole("schedule.warm_up_epochs")?, reader.whole("epochs")?);
+        let (epochs, all) = (reader.whole(WARM_UP_BELOW.0)?, reader.whole(WARM_UP_BELOW.1)?);
         if epochs < all {
             return Ok(WarmUp { epochs });
         }

@@ -2,7 +2,7 @@
 
 use super::{SEED, Synthetic, VALIDATION, Value, recipe, run};
 use crate::kernel::Kernel;
-use crate::{Checkpoint, CheckpointError, Crew, Dataset, Observer, Recipe, Training};
+use crate::{Checkpoint, CheckpointError, Crew, Dataset, Interrupted, Observer, Recipe, Training};
 use gridsweep_common::metric::EpochMetrics;
 
 /// What it is about, its settings, its data.
@@ -236,6 +236,72 @@ fn a_training_resumed_at_any_step_has_the_golden_digest() {
             assert_eq!(digest, golden, "{name}: resumed at epoch {epoch}, step {step}");
         }
     }
+}
+
+/// Is interrupted after one step, on another number of threads at each.
+struct OneStep {
+    threads: Changing,
+    has_stepped: bool,
+    left: Option<Checkpoint>,
+}
+
+impl Observer for OneStep {
+    fn epoch(&mut self, _: &EpochMetrics) {}
+
+    fn is_interrupted(&mut self) -> bool {
+        self.has_stepped
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        self.has_stepped = true;
+        false
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.left = Some(checkpoint.clone());
+    }
+
+    fn threads(&mut self) -> usize {
+        self.threads.threads()
+    }
+}
+
+/// Trains in parts of one step, each a training of its own that begins on another number of threads than the one before.
+/// Returns how many parts there were, and the digest.
+fn in_parts(recipe: &Recipe, data: &Dataset, kernel: Kernel, crew: &Crew) -> (usize, String) {
+    let mut before: Option<Checkpoint> = None;
+    for part in 0..1000 {
+        let mut training = Training::new(recipe, data, VALIDATION, SEED, kernel).helped_by(crew);
+        if let Some(checkpoint) = &before {
+            training.resume(&checkpoint.bytes).unwrap();
+        }
+        let threads = Changing { steps: part, threads: &[1, 2, 3, 2] };
+        let mut observer = OneStep { threads, has_stepped: false, left: None };
+        match training.run(&mut observer) {
+            Ok(outcome) => return (part + 1, outcome.digest().to_string()),
+            Err(Interrupted) => before = observer.left,
+        }
+    }
+    panic!("a training that takes a step in every part does not end");
+}
+
+#[test]
+fn a_training_resumed_at_every_step_on_other_numbers_of_threads_has_the_golden_digest() {
+    let crew = Crew::new(3).unwrap();
+    for kernel in Kernel::available() {
+        for ((name, settings, data), golden) in cases().into_iter().zip(GOLDEN) {
+            let (parts, digest) = in_parts(&recipe(&settings), &data.make(), kernel, &crew);
+            assert!(parts > 5, "{name}: {parts} parts");
+            assert_eq!(digest, golden, "{name}, kernel {}", kernel.name());
+        }
+    }
+}
+
+#[test]
+fn a_wrong_kernel_has_other_digests_in_parts_too() {
+    let (crew, kernel) = (Crew::new(3).unwrap(), Kernel::WRONG[0]);
+    let ((_, settings, data), golden) = (cases().into_iter().next().unwrap(), GOLDEN[0]);
+    assert_ne!(in_parts(&recipe(&settings), &data.make(), kernel, &crew).1, golden);
 }
 
 #[test]
