@@ -136,8 +136,7 @@ mod tests {
         let fence = world.assign()[0].1;
         let stranger = world.join(1);
         let told = |world: &World| format!("{:?}", world.core.leases(fence.trial));
-        for (worker, wrong) in
-            [(stranger, fence), (holder, Fence { term: Term(fence.term.0 + 1), ..fence })]
+        for (worker, wrong) in [(stranger, fence), (holder, Fence { term: Term(fence.term.0 + 1), ..fence })]
         {
             let before = told(&world);
             world.pass_ms(1);
