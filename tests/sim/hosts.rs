@@ -147,7 +147,7 @@ async fn send(sweeps: &mut Sweeps, data: &[PathBuf]) -> Result<(), Status> {
     for path in data {
         let bytes = std::fs::read(path).unwrap();
         let digest = gridsweep_common::id::Digest::of(&bytes).0.to_vec();
-        sweeps.put_blob(tokio_stream::once(v1::PutBlobRequest { digest, bytes })).await?;
+        sweeps.put_blob(tokio_stream::once(v1::PutBlobRequest { digest, bytes, offset: 0 })).await?;
     }
     Ok(())
 }
