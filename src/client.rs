@@ -1,18 +1,23 @@
 //! A command's conversation with a coordinator.
 
 use crate::error::CommandError;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::Digest;
 use gridsweep_proto::v1::submit_reply::Reply;
 use gridsweep_proto::{BLOB_CHUNK_BYTES_MAX, MESSAGE_BYTES_MAX, v1};
-use gridsweep_worker::connect::{Link, Route};
+use gridsweep_worker::connect::{Link, Route, upload};
 use gridsweep_worker::dataset;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
+
+/// How often data is sent in a row without any more of it arriving, and how long in between.
+const PUT_TRIES_MAX: u32 = 5;
+const PUT_WAIT: Duration = Duration::from_secs(1);
 
 type SweepsClient = v1::sweeps_client::SweepsClient<Link>;
 
@@ -88,20 +93,50 @@ impl Client {
         Ok(())
     }
 
+    /// Sends a file. Where the line breaks it goes on from what came, until a few tries in a row bring nothing new.
     async fn put_blob(&mut self, digest: Digest, path: PathBuf) -> Result<(), CommandError> {
+        let unread = |error| CommandError::infrastructure(cannot_read(&path)(error));
+        let length = std::fs::metadata(&path).map_err(unread)?.len();
+        let (mut tries, mut farthest) = (0, 0);
+        loop {
+            let request = v1::HeldRequest { digest: digest.0.to_vec() };
+            let offset = upload::beginning(length, || self.sweeps.held_of_blob(request)).await;
+            if let Ok(offset) = offset
+                && offset > farthest
+            {
+                (tries, farthest) = (0, offset);
+            }
+            let sent = match offset {
+                Ok(offset) => self.put_rest(digest, path.clone(), offset).await?,
+                Err(status) => Err(status),
+            };
+            tries += 1;
+            match sent {
+                Err(status) if tries < PUT_TRIES_MAX && upload::is_worth_another_try(&status) => {
+                    tokio::time::sleep(PUT_WAIT).await;
+                }
+                sent => return sent.map_err(|status| self.error(&status)),
+            }
+        }
+    }
+
+    /// Sends a file from a byte on.
+    async fn put_rest(
+        &mut self,
+        digest: Digest,
+        path: PathBuf,
+        offset: u64,
+    ) -> Result<Result<(), Status>, CommandError> {
         let (sender, chunks) = mpsc::channel(4);
         let reading = tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
-            let mut file =
-                std::fs::File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let mut file = std::fs::File::open(&path).map_err(cannot_read(&path))?;
+            file.seek(SeekFrom::Start(offset)).map_err(cannot_read(&path))?;
             let mut buffer = vec![0; BLOB_CHUNK_BYTES_MAX];
-            let mut first = digest.0.to_vec();
+            let (mut digest, mut offset) = (digest.0.to_vec(), offset);
             loop {
-                let length =
-                    file.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))?;
-                let request = v1::PutBlobRequest {
-                    digest: std::mem::take(&mut first),
-                    bytes: buffer[..length].to_vec(),
-                };
+                let length = file.read(&mut buffer).map_err(cannot_read(&path))?;
+                let (digest, offset) = (std::mem::take(&mut digest), std::mem::take(&mut offset));
+                let request = v1::PutBlobRequest { digest, bytes: buffer[..length].to_vec(), offset };
                 if length == 0 || sender.blocking_send(request).is_err() {
                     return Ok(());
                 }
@@ -109,7 +144,7 @@ impl Client {
         });
         let sent = self.sweeps.put_blob(ReceiverStream::new(chunks)).await;
         reading.await.map_err(CommandError::unexpected)?.map_err(CommandError::infrastructure)?;
-        sent.map(drop).map_err(|status| self.error(&status))
+        Ok(sent.map(drop))
     }
 
     /// Follows a sweep until it has ended.
@@ -141,6 +176,11 @@ impl Client {
             _ => CommandError::infrastructure(error),
         }
     }
+}
+
+fn cannot_read(path: &Path) -> impl Fn(std::io::Error) -> anyhow::Error {
+    let path = path.display().to_string();
+    move |error| anyhow::Error::new(error).context(format!("cannot read {path}"))
 }
 
 /// Makes the connection that every command speaks through.

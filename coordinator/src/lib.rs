@@ -8,6 +8,7 @@ mod driver;
 mod grpc;
 mod observe;
 pub mod offline;
+mod partial;
 mod server;
 pub mod store;
 

@@ -1,6 +1,7 @@
 //! A coordinator that listens: the driver and the services around it.
 
 use crate::blob::{BlobError, BlobStore};
+use crate::blocking::block_in_place;
 use crate::core::Settings;
 use crate::doors::{
     Access, AccessLayer, Admitted, CONNECTION_STREAMS_MAX, DoorError, Doors, Gate, HEADER_BYTES_MAX,
@@ -69,6 +70,9 @@ impl Default for Timing {
     }
 }
 
+/// How often it is looked whether parts of blobs have become old.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+
 /// Where in the folder of the blobs the weights of trials are.
 const WEIGHTS_FOLDER: &str = "weights";
 
@@ -126,6 +130,7 @@ pub struct Coordinator {
     pub driver: JoinHandle<Result<(), StoreError>>,
     server: JoinHandle<Result<(), tonic::transport::Error>>,
     observer: Option<JoinHandle<std::io::Result<()>>>,
+    tidying: JoinHandle<()>,
     stop: oneshot::Sender<()>,
 }
 
@@ -156,6 +161,8 @@ impl Coordinator {
         let checkpoints = BlobStore::open(&storage.blobs.join("checkpoints"))?;
         let weights = BlobStore::open(&storage.blobs.join(WEIGHTS_FOLDER))?;
         weights.clear_partial()?;
+        blobs.clear_partial()?;
+        let stores = [blobs.clone(), checkpoints.clone(), weights.clone()];
         let kept = checkpoints.clone();
         let metrics = match doors.metrics {
             Some(address) => Some(listen(address).await?),
@@ -197,6 +204,7 @@ impl Coordinator {
             driver: tokio::spawn(driver.run()),
             server: tokio::spawn(serve(connections, shared, observed.access, stopped)),
             observer,
+            tidying: tokio::spawn(tidy(stores)),
             stop,
         })
     }
@@ -206,6 +214,7 @@ impl Coordinator {
         // Whoever is still connected after this is cut off; what was acknowledged is on disk already.
         let _ = self.stop.send(());
         self.server.abort();
+        self.tidying.abort();
         if let Some(observer) = self.observer {
             observer.abort();
         }
@@ -224,6 +233,14 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
     let listener = TcpListener::bind(address).await.map_err(error)?;
     let address = listener.local_addr().map_err(error)?;
     Ok((listener, address))
+}
+
+/// Removes, now and then, what came of blobs that nobody goes on with.
+async fn tidy(stores: [BlobStore; 3]) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        block_in_place(|| stores.iter().for_each(BlobStore::tidy));
+    }
 }
 
 async fn serve(

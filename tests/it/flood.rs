@@ -22,11 +22,21 @@ struct Scene {
     submit: Running,
     _worker: Running,
     address: String,
+    has_tokens: bool,
 }
 
 impl Scene {
     /// Starts a sweep of about twenty seconds on one slot.
     fn new() -> Scene {
+        Scene::start(false)
+    }
+
+    /// The same at a coordinator that lets nobody in without a token.
+    fn with_tokens() -> Scene {
+        Scene::start(true)
+    }
+
+    fn start(has_tokens: bool) -> Scene {
         let place = Place::new();
         let file = place.write("small.toml", SWEEP);
         let start = |words: &[&str], log: &str| {
@@ -35,16 +45,27 @@ impl Scene {
             command.args(words).env("GRIDSWEEP_LOG", "info").stdin(Stdio::null()).stdout(Stdio::null());
             Running(command.stderr(log).spawn().unwrap())
         };
-        let serve = start(&["serve", "--listen", "127.0.0.1:0"], "serve.log");
+        let make: &[&str] = if has_tokens { &["--make-tokens"] } else { &[] };
+        let token = |role: &str| match has_tokens {
+            true => ["--token-file".to_owned(), place.path("state/tokens").join(role).display().to_string()]
+                .into(),
+            false => Vec::new(),
+        };
+        let serve = start(&[&["serve", "--listen", "127.0.0.1:0"], make].concat(), "serve.log");
         let said = || std::fs::read_to_string(place.path("serve.log")).unwrap_or_default();
         wait_until("the coordinator serves", || said().contains("--server"));
         let said = said();
         let address = said.split_once("--server ").unwrap().1.split_whitespace().next().unwrap().to_owned();
-        let worker = start(&["worker", "--connect", &address, "--threads", "1"], "worker.log");
+        let with = |role: &str, words: &[&str], log: &str| {
+            let token = token(role);
+            let token: Vec<&str> = token.iter().map(String::as_str).collect();
+            start(&[words, &token].concat(), log)
+        };
+        let worker = with("worker", &["worker", "--connect", &address, "--threads", "1"], "worker.log");
         let long = ["--set", "base.epochs=20", "--wait"];
-        let file = file.to_str().unwrap();
-        let submit = start(&[&["submit", file, "--server", &address][..], &long].concat(), "submit.log");
-        let scene = Scene { place, serve, submit, _worker: worker, address };
+        let submit = ["submit", file.to_str().unwrap(), "--server", &address];
+        let submit = with("submit", &[&submit[..], &long].concat(), "submit.log");
+        let scene = Scene { place, serve, submit, _worker: worker, address, has_tokens };
         wait_until("the worker is at work", || scene.status().contains(" validation_loss "));
         scene
     }
@@ -58,7 +79,12 @@ impl Scene {
     }
 
     fn status(&self) -> String {
-        stdout(gridsweep(&self.place.path("elsewhere")).args(["status", "--server", &self.address]))
+        let mut status = gridsweep(&self.place.path("elsewhere"));
+        status.args(["status", "--server", &self.address]);
+        if self.has_tokens {
+            status.arg("--token-file").arg(self.place.path("state/tokens/read"));
+        }
+        stdout(&mut status)
     }
 
     fn connect(&self) -> TcpStream {
@@ -117,6 +143,7 @@ fn idle_connections_are_bounded_and_nobody_at_work_or_new_is_kept_out() {
     assert!(scene.status().contains("small: "), "and after it");
     let open = || open_files(scene.serve.0.id());
     wait_until("few of them are kept", || open() < 1024);
+    println!("{count} of {IDLE_CONNECTIONS} idle connections, {} files open after them", open());
     let closed = idle.iter_mut().filter_map(|stream| is_closed(stream).then_some(())).count();
     assert!(closed >= count - 1024, "{closed} of {count} were closed");
     scene.ends_undisturbed();
@@ -139,8 +166,10 @@ fn garbage_long_messages_and_other_ages_are_refused_with_a_sentence() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (code, says) = a_message_of_a_gibibyte(&scene).await;
-        assert_eq!((code.as_str(), says.contains("too large")), ("11", true), "{says}");
+        for method in ["Sweeps/Submit", "Sweeps/PutBlob", "Workers/Work", "Workers/KeepWeights"] {
+            let (code, says) = a_message_of_a_gibibyte(&scene, method).await;
+            assert_eq!((code.as_str(), says.contains("too large")), ("11", true), "{method}: {says}");
+        }
         let hello = |protocol_major, numerics| v1::Hello {
             protocol_major,
             numerics,
@@ -163,10 +192,10 @@ fn garbage_long_messages_and_other_ages_are_refused_with_a_sentence() {
 }
 
 /// Announces a message of 1 GiB, and sends some of it; returns the code and the words of the answer.
-async fn a_message_of_a_gibibyte(scene: &Scene) -> (String, String) {
+async fn a_message_of_a_gibibyte(scene: &Scene, method: &str) -> (String, String) {
     let mut body = String::from("\0\u{40}\0\0\0");
     body.push_str(&"x".repeat(1 << 20));
-    let request = http::Request::post(format!("http://{}/gridsweep.v1.Sweeps/Submit", scene.address))
+    let request = http::Request::post(format!("http://{}/gridsweep.v1.{method}", scene.address))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(Body::new(body))
@@ -179,7 +208,21 @@ async fn a_message_of_a_gibibyte(scene: &Scene) -> (String, String) {
 }
 
 async fn join(scene: &Scene, hello: v1::Hello) -> tonic::Status {
-    let mut workers = v1::workers_client::WorkersClient::new(scene.channel().await);
+    join_with(scene, hello, None).await
+}
+
+/// Puts a token into requests, if there is one.
+fn bearing(token: Option<&str>) -> impl tonic::service::Interceptor {
+    let bearer = token.map(|token| format!("Bearer {token}").parse().unwrap());
+    move |mut request: tonic::Request<()>| {
+        bearer.clone().and_then(|bearer| request.metadata_mut().insert("authorization", bearer));
+        Ok(request)
+    }
+}
+
+async fn join_with(scene: &Scene, hello: v1::Hello, token: Option<&str>) -> tonic::Status {
+    let channel = scene.channel().await;
+    let mut workers = v1::workers_client::WorkersClient::with_interceptor(channel, bearing(token));
     let hello = v1::FromWorker { message: Some(v1::from_worker::Message::Hello(hello)) };
     // The stream stays open: it is the other side that ends it.
     let messages = tokio_stream::StreamExt::chain(tokio_stream::once(hello), tokio_stream::pending());
@@ -189,6 +232,38 @@ async fn join(scene: &Scene, hello: v1::Hello) -> tonic::Status {
     };
     let answer = tokio::time::timeout(Duration::from_secs(60), answer).await.expect("it is answered");
     answer.expect_err("it is refused")
+}
+
+#[test]
+fn workers_without_a_right_token_are_refused_again_and_again_and_those_at_work_do_not_notice() {
+    let scene = Scene::with_tokens();
+    let read = std::fs::read_to_string(scene.place.path("state/tokens/read")).unwrap();
+    let hello = || v1::Hello {
+        protocol_major: gridsweep_proto::PROTOCOL_MAJOR,
+        numerics: gridsweep_engine::NUMERICS,
+        name: "stranger".to_owned(),
+        slots: 100,
+        ..v1::Hello::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..100 {
+            for (token, code, says) in [
+                (None, tonic::Code::Unauthenticated, "a token is needed"),
+                (Some("0".repeat(64)), tonic::Code::Unauthenticated, "not known"),
+                (Some(read.trim().to_owned()), tonic::Code::PermissionDenied, "one for `read`"),
+            ] {
+                let refused = join_with(&scene, hello(), token.as_deref()).await;
+                assert_eq!(refused.code(), code, "{refused:?}");
+                assert!(refused.message().contains(says), "{refused:?}");
+            }
+        }
+        let reads = bearing(Some(read.trim()));
+        let mut reads = v1::reads_client::ReadsClient::with_interceptor(scene.channel().await, reads);
+        let standing = reads.standing(v1::StandingRequest {}).await.unwrap().into_inner();
+        assert_eq!((standing.workers, standing.slots), (1, 1), "none of them came in");
+    });
+    scene.ends_undisturbed();
 }
 
 #[test]

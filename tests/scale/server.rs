@@ -97,7 +97,10 @@ impl Server {
             for path in &data {
                 let bytes = std::fs::read(path).unwrap();
                 let digest = Digest::of(&bytes).0.to_vec();
-                sweeps.put_blob(tokio_stream::once(v1::PutBlobRequest { digest, bytes })).await.unwrap();
+                sweeps
+                    .put_blob(tokio_stream::once(v1::PutBlobRequest { digest, bytes, offset: 0 }))
+                    .await
+                    .unwrap();
             }
         }
         panic!("the data were sent and are missing");

@@ -1,7 +1,7 @@
 //! The software of the simulated hosts.
 
 use crate::network::{Listener, Simulated as Network};
-use crate::slots::Simulated as Slots;
+use crate::slots::{Pace, Simulated as Slots};
 use gridsweep_coordinator::doors::{Doors, Identity, Limits, Tokens};
 use gridsweep_coordinator::store::{SqliteReader, SqliteStore};
 use gridsweep_coordinator::{Coordinator, Storage, Timing};
@@ -78,7 +78,7 @@ pub(crate) async fn coordinator(keys: Keys, state: PathBuf) -> turmoil::Result {
 }
 
 /// Runs a worker until its host crashes.
-pub(crate) async fn worker(keys: Keys, name: String, state: PathBuf, seed: u64) -> turmoil::Result {
+pub(crate) async fn worker(keys: Keys, name: String, state: PathBuf, pace: Pace) -> turmoil::Result {
     let settings = gridsweep_worker::Settings {
         connect: keys.route("worker"),
         slots: SLOTS,
@@ -91,7 +91,7 @@ pub(crate) async fn worker(keys: Keys, name: String, state: PathBuf, seed: u64) 
         name,
         kernel: Kernel::detect(),
     };
-    let slots = |events| Ok(Arc::new(Slots { seed, events }) as Arc<dyn gridsweep_worker::Slots>);
+    let slots = |events| Ok(Arc::new(Slots { pace, events }) as Arc<dyn gridsweep_worker::Slots>);
     let (_nobody_asks, shutdown) = watch::channel(false);
     gridsweep_worker::run_on(settings, slots, shutdown).await?;
     Ok(())
@@ -148,7 +148,7 @@ async fn send(sweeps: &mut Sweeps, data: &[PathBuf]) -> Result<(), Status> {
     for path in data {
         let bytes = std::fs::read(path).unwrap();
         let digest = gridsweep_common::id::Digest::of(&bytes).0.to_vec();
-        sweeps.put_blob(tokio_stream::once(v1::PutBlobRequest { digest, bytes })).await?;
+        sweeps.put_blob(tokio_stream::once(v1::PutBlobRequest { digest, bytes, offset: 0 })).await?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use crate::faults::{Fault, plan};
 use crate::hosts::{self, COORDINATOR, Keys};
+use crate::slots::Pace;
+use crate::verdict::check_acknowledged;
 use crate::witness::{Seen, Witness};
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
 use gridsweep_common::spec::{self, DataSource};
@@ -93,7 +95,7 @@ pub(crate) fn play(seed: Option<u64>, submission: &Arc<Submission>, keys: &Keys)
     let witness = Witness::default();
     let _logs = tracing::subscriber::set_default(tracing_subscriber::registry().with(witness.clone()));
     let mut sim = network(seed.unwrap_or(0));
-    let workers = populate(&mut sim, seed.unwrap_or(0), state.path(), submission, keys);
+    let workers = populate(&mut sim, seed, state.path(), submission, keys);
     let mut to_begin = seed.map_or_else(Vec::new, |seed| plan(seed, &workers));
     to_begin.sort_by_key(|fault| std::cmp::Reverse(fault.from_ms));
     let (mut begun, mut going, mut fired) = (Vec::new(), Vec::new(), Vec::new());
@@ -110,10 +112,12 @@ pub(crate) fn play(seed: Option<u64>, submission: &Arc<Submission>, keys: &Keys)
             begun.push(fault.clone());
             going.push((fault, before));
         }
-        match sim.step() {
-            Ok(false) => {}
-            Ok(true) => break,
-            Err(error) => return Err(format!("after {now_ms} ms: {error} ({begun:?})")),
+        let is_over = sim.step().map_err(|error| format!("after {now_ms} ms: {error} ({begun:?})"))?;
+        let acknowledged = std::mem::take(&mut witness.seen().fresh);
+        check_acknowledged(state.path(), &acknowledged)
+            .map_err(|what| format!("after {now_ms} ms: {what} ({begun:?})"))?;
+        if is_over {
+            break;
         }
     }
     drop(sim);
@@ -136,7 +140,7 @@ fn network<'a>(seed: u64) -> Sim<'a> {
 /// Puts everyone in their place, and returns the workers.
 fn populate(
     sim: &mut Sim<'_>,
-    seed: u64,
+    seed: Option<u64>,
     state: &Path,
     submission: &Arc<Submission>,
     keys: &Keys,
@@ -146,9 +150,8 @@ fn populate(
     let workers: Vec<String> = (1..=WORKERS).map(|number| format!("worker-{number}")).collect();
     for (number, name) in (0..).zip(&workers) {
         let (keys, name, at) = (keys.clone(), name.clone(), state.join(name));
-        sim.host(name.clone(), move || {
-            hosts::worker(keys.clone(), name.clone(), at.clone(), seed.wrapping_add(number))
-        });
+        let pace = seed.map_or(Pace::Slow, |seed| Pace::Chance(seed.wrapping_add(number)));
+        sim.host(name.clone(), move || hosts::worker(keys.clone(), name.clone(), at.clone(), pace));
     }
     let user = hosts::user(keys.clone(), submission.request.clone(), submission.data.clone());
     sim.client("user", user);

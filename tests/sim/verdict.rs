@@ -6,6 +6,7 @@ use gridsweep_common::id::{Digest, TrialId};
 use gridsweep_coordinator::core::TrialEnd;
 use gridsweep_coordinator::store::{Reader, SqliteReader, StoredAttempt};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The result of every trial, by its digest.
 pub(crate) type Results = BTreeMap<TrialId, Digest>;
@@ -40,6 +41,22 @@ pub(crate) fn judge(remains: &Remains, submission: &Submission) -> Result<Result
         require(is_there, || format!("{id}: its result was acknowledged and is not recorded"))?;
     }
     Ok(results)
+}
+
+/// What is acknowledged is on disk then, and not only once it was computed again. No attempt fails here: it was a result.
+pub(crate) fn check_acknowledged(state: &Path, trials: &[String]) -> Result<(), String> {
+    if trials.is_empty() {
+        return Ok(());
+    }
+    let reader = SqliteReader::open(&state.join(COORDINATOR)).map_err(|error| error.to_string())?;
+    for trial in trials {
+        let id: TrialId = trial.parse().map_err(|_| format!("\"{trial}\" is no trial"))?;
+        let recorded = reader.results(id).map_err(|error| error.to_string())?.recorded;
+        require(recorded.is_some(), || {
+            format!("{id}: its result was acknowledged when it was not recorded")
+        })?;
+    }
+    Ok(())
 }
 
 /// A trial that has ended has no live attempt, numbers have no gap, and terms only grow.

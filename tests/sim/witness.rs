@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) cut_off: u64,
     /// Attempts, by trial, of whose results or failures the coordinator said that they are on disk.
     pub(crate) acknowledged: BTreeMap<String, BTreeSet<u32>>,
+    /// The trials of those acknowledgements that nobody has looked into yet.
+    pub(crate) fresh: Vec<String>,
     /// Results and failures acknowledged, however often.
     pub(crate) acknowledgements: u64,
 }
@@ -53,6 +55,7 @@ impl<S: Subscriber> Layer<S> for Witness {
             "no connection to the coordinator; trying again" => seen.cut_off += 1,
             "acknowledged" => {
                 seen.acknowledgements += 1;
+                seen.fresh.push(fields.trial.clone());
                 let attempt = fields.attempt.parse().expect("attempts are numbers");
                 seen.acknowledged.entry(fields.trial).or_default().insert(attempt);
             }

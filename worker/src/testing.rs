@@ -17,7 +17,9 @@ pub(crate) struct Fake {
     pub(crate) checkpoint: Mutex<Option<Vec<u8>>>,
     /// The pieces of checkpoints that came.
     pub(crate) pieces: Mutex<Vec<v1::KeepCheckpointRequest>>,
-    /// What it says when weights come, in order; then that it keeps them.
+    /// How much it says to have of what is to come, in order; then nothing.
+    pub(crate) held: Mutex<VecDeque<u64>>,
+    /// What it says when checkpoints or weights have come, in order; then that it keeps them.
     pub(crate) refusals: Mutex<VecDeque<Status>>,
     /// The pieces of weights that came.
     pub(crate) weights: Mutex<Vec<v1::KeepWeightsRequest>>,
@@ -73,7 +75,25 @@ impl Workers for Service {
         while let Some(piece) = stream.message().await? {
             self.0.pieces.lock().unwrap().push(piece);
         }
-        Ok(Response::new(v1::KeepCheckpointReply { is_kept: true }))
+        match self.0.refusals.lock().unwrap().pop_front() {
+            Some(refusal) => Err(refusal),
+            None => Ok(Response::new(v1::KeepCheckpointReply { is_kept: true })),
+        }
+    }
+
+    async fn held_of_checkpoint(
+        &self,
+        _: Request<v1::HeldRequest>,
+    ) -> Result<Response<v1::HeldReply>, Status> {
+        let bytes = self.0.held.lock().unwrap().pop_front().unwrap_or(0);
+        Ok(Response::new(v1::HeldReply { bytes }))
+    }
+
+    async fn held_of_weights(
+        &self,
+        request: Request<v1::HeldRequest>,
+    ) -> Result<Response<v1::HeldReply>, Status> {
+        self.held_of_checkpoint(request).await
     }
 
     async fn keep_weights(

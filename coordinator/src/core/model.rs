@@ -30,6 +30,7 @@ enum Step {
     FinishAgain(usize),
     Fail(usize, FailureKind),
     Release(usize),
+    Meddle { attempt: usize, process: usize, with: u8 },
     Heartbeat(usize),
     Pass { ms: u64 },
     Stall { ms: u64 },
@@ -57,6 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(|n| Step::Fail(n, FailureKind::WorkerShutdown)),
         1 => any::<usize>().prop_map(|n| Step::Fail(n, FailureKind::Panic)),
         1 => any::<usize>().prop_map(Step::Release),
+        2 => (any::<usize>(), any::<usize>(), 0..3u8)
+            .prop_map(|(attempt, process, with)| Step::Meddle { attempt, process, with }),
         2 => any::<usize>().prop_map(Step::Heartbeat),
         2 => (0..1500u64).prop_map(|ms| Step::Pass { ms }),
         1 => (0..5000u64).prop_map(|ms| Step::Stall { ms }),
@@ -215,6 +218,7 @@ impl Books {
             | Step::Finish(n)
             | Step::FinishAgain(n)
             | Step::Fail(n, _)
+            | Step::Meddle { attempt: n, .. }
             | Step::Release(n) => {
                 if !self.issued.is_empty() {
                     self.take_of_attempt(world, n % self.issued.len(), &step);
@@ -265,10 +269,13 @@ impl Books {
                 self.finish(world, worker, fence);
             }
             Step::FinishAgain(_) => self.finish(world, worker, fence),
-            Step::Fail(_, kind) => drop(world.fail(worker, fence, *kind)),
-            Step::Start(_) => world.start_attempt(worker, fence),
             Step::Checkpoint { epoch, .. } => self.offer_checkpoint(world, fence, *epoch),
-            _ => world.release(worker, vec![fence]),
+            Step::Meddle { process, with, .. } => {
+                let Some(other) = nth_session(&self.processes, *process) else { return };
+                let step = [Step::Start(n), Step::Release(n), Step::Fail(n, FailureKind::Panic)];
+                speak(world, other, fence, &step[usize::from(*with)]);
+            }
+            step => speak(world, worker, fence, step),
         }
     }
 }
@@ -326,6 +333,25 @@ impl Orders {
             assert_eq!(begun, expected.take(begun.len()).collect::<Vec<_>>(), "the longest is begun first");
         }
     }
+}
+
+/// A session says something of an attempt. It counts where the session holds the attempt, and nowhere else: the session may
+/// be one of the same process that is over, or another worker's.
+fn speak(world: &mut World, worker: WorkerId, fence: Fence, step: &Step) {
+    let told = |world: &World| format!("{:?}", world.core.leases(fence.trial));
+    let leases = world.core.leases(fence.trial);
+    let is_held = leases.iter().any(|lease| lease.fence == fence && lease.worker == Some(worker));
+    let before = told(world);
+    match step {
+        Step::Fail(_, kind) => drop(world.fail(worker, fence, *kind)),
+        Step::Start(_) => world.start_attempt(worker, fence),
+        _ => world.release(worker, vec![fence]),
+    }
+    assert!(is_held || told(world) == before, "{worker} spoke for {fence:?}, which it does not hold");
+}
+
+fn nth_session(processes: &[Process], n: usize) -> Option<WorkerId> {
+    processes.get(n % processes.len().max(1))?.session
 }
 
 fn nth_sweep(world: &World, n: usize) -> Option<SweepId> {

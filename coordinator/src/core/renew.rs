@@ -125,6 +125,33 @@ pub(super) fn apply_progress(
 mod tests {
     use super::*;
     use crate::core::testing::{World, sweep_of};
+    use gridsweep_common::id::Term;
+    use gridsweep_common::trial::FailureKind;
+
+    #[test]
+    fn only_the_session_that_holds_an_attempt_speaks_for_it_and_with_its_own_fence() {
+        let mut world = World::new();
+        world.submit(sweep_of("a", 1));
+        let holder = world.join(1);
+        let fence = world.assign()[0].1;
+        let stranger = world.join(1);
+        let told = |world: &World| format!("{:?}", world.core.leases(fence.trial));
+        for (worker, wrong) in [(stranger, fence), (holder, Fence { term: Term(fence.term.0 + 1), ..fence })]
+        {
+            let before = told(&world);
+            world.pass_ms(1);
+            assert_eq!(world.heartbeat(worker, vec![wrong]), [wrong], "it is told that it holds no lease");
+            world.report(worker, wrong, 1, 1);
+            world.start_attempt(worker, wrong);
+            world.release(worker, vec![wrong]);
+            world.fail(worker, wrong, FailureKind::Panic);
+            assert_eq!(told(&world), before, "{worker} was heard with {wrong:?}");
+        }
+        world.start_attempt(holder, fence);
+        assert!(world.core.leases(fence.trial)[0].slot.is_some());
+        world.release(holder, vec![fence]);
+        assert!(world.core.leases(fence.trial).is_empty());
+    }
 
     #[test]
     fn a_heartbeat_renews_and_what_is_not_leased_is_revoked() {

@@ -1,7 +1,7 @@
 //! Checkpoints in, in chunks: bounded in size, in number and in time, and checked by their digests.
 
 use super::Shared;
-use super::data::{internal, refused};
+use super::data::refused;
 use crate::blob::BlobStore;
 use crate::blocking::block_in_place;
 use crate::driver::ToDriver;
@@ -51,7 +51,7 @@ pub(super) async fn keep(
     if !shared.ask(is_wanted).await? {
         return Ok(false);
     }
-    store(&shared.checkpoints.blobs, checkpoint, first.bytes, &mut stream).await?;
+    store(&shared.checkpoints.blobs, checkpoint, first, &mut stream).await?;
     shared.ask(|reply| ToDriver::KeepCheckpoint { fence, checkpoint, reply }).await
 }
 
@@ -59,15 +59,16 @@ pub(super) async fn keep(
 async fn store(
     blobs: &BlobStore,
     checkpoint: KeptCheckpoint,
-    first: Vec<u8>,
+    first: v1::KeepCheckpointRequest,
     stream: &mut Streaming<v1::KeepCheckpointRequest>,
 ) -> Result<(), Status> {
-    let begun = block_in_place(|| blobs.begin(checkpoint.digest));
-    let mut incoming = begun.map_err(|error| internal(&error))?;
-    let (mut bytes, mut length) = (first, 0);
+    let begun = block_in_place(|| blobs.begin_at(checkpoint.digest, &[], first.offset));
+    let mut incoming = begun.map_err(|error| refused(&error))?;
+    let (mut bytes, mut length) = (first.bytes, first.offset);
     loop {
-        length += bytes.len() as u64;
+        length = length.saturating_add(bytes.len() as u64);
         if length > checkpoint.length {
+            incoming.discard();
             return Err(Status::invalid_argument("more bytes came than were announced"));
         }
         block_in_place(|| incoming.write(&bytes)).map_err(|error| refused(&error))?;

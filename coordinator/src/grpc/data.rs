@@ -59,11 +59,18 @@ fn next_chunk(mut file: File) -> std::io::Result<Option<(v1::BlobChunk, File)>> 
     Ok((length > 0).then_some((v1::BlobChunk { bytes }, file)))
 }
 
+/// Says from where on a blob is to be sent.
+pub(super) fn held(blobs: &BlobStore, request: &v1::HeldRequest) -> Result<v1::HeldReply, Status> {
+    let digest = convert::digest(&request.digest)?;
+    Ok(v1::HeldReply { bytes: block_in_place(|| blobs.held(digest)) })
+}
+
 /// Stores a blob that streams in.
 pub(super) async fn put(shared: &Shared, mut stream: Streaming<v1::PutBlobRequest>) -> Result<(), Status> {
     let first = stream.message().await?.ok_or_else(|| Status::invalid_argument("an empty stream"))?;
     let digest: Digest = convert::digest(&first.digest)?;
-    let mut incoming = shared.blobs.begin(digest).map_err(|error| internal(&error))?;
+    let begun = block_in_place(|| shared.blobs.begin_at(digest, &[], first.offset));
+    let mut incoming = begun.map_err(|error| refused(&error))?;
     let mut next = Some(first);
     while let Some(message) = next {
         // Writing blocks for as long as the disk's cache takes: small chunks, few clients.
@@ -76,6 +83,8 @@ pub(super) async fn put(shared: &Shared, mut stream: Streaming<v1::PutBlobReques
 pub(super) fn refused(error: &BlobError) -> Status {
     match error {
         BlobError::OtherBytes { .. } | BlobError::TooLarge => Status::invalid_argument(error.to_string()),
+        // Another try, from what is here then, may go well.
+        BlobError::NotHeld { .. } | BlobError::OtherBeginning { .. } => Status::aborted(error.to_string()),
         BlobError::Io { .. } => internal(error),
     }
 }

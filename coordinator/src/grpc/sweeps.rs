@@ -79,6 +79,13 @@ impl v1::sweeps_server::Sweeps for SweepsService {
         Ok(Response::new(v1::PutBlobReply {}))
     }
 
+    async fn held_of_blob(
+        &self,
+        request: Request<v1::HeldRequest>,
+    ) -> Result<Response<v1::HeldReply>, Status> {
+        data::held(&self.0.blobs, &request.into_inner()).map(Response::new)
+    }
+
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<ProgressStream>, Status> {
         let sweep = SweepId(request.into_inner().sweep);
         let mut standing = self.0.handle.standing();

@@ -2,8 +2,9 @@
 //! to be remembered of them but their bytes, and only what belongs to a recorded result is kept.
 
 use super::Shared;
-use super::data::{self, BlobStream, internal, refused};
+use super::data::{self, BlobStream, refused};
 use crate::blob::BlobStore;
+use crate::blocking::block_in_place;
 use crate::driver::ToDriver;
 use gridsweep_common::metric::Evaluation;
 use gridsweep_common::weights;
@@ -30,6 +31,11 @@ pub(crate) struct WeightsStore {
 impl WeightsStore {
     pub(crate) fn new(blobs: BlobStore) -> WeightsStore {
         WeightsStore { blobs, at_once: Arc::new(Semaphore::new(UPLOADS_AT_ONCE_MAX)) }
+    }
+
+    /// Says from where on the tensors of a file are to be sent.
+    pub(super) fn held(&self, request: &v1::HeldRequest) -> Result<v1::HeldReply, Status> {
+        data::held(&self.blobs, request)
     }
 
     /// Streams a file out.
@@ -61,7 +67,7 @@ pub(super) async fn keep(
     if length > bytes_max.min(WEIGHTS_BYTES_MAX) || blobs.has(evaluation.weights_digest) {
         return Ok(false);
     }
-    store(blobs, &evaluation, length, first.bytes, &mut stream).await.map(|()| true)
+    store(blobs, &evaluation, length, first, &mut stream).await.map(|()| true)
 }
 
 /// Stores the bytes that come, which must be the tensors of this result, behind the header that follows from it.
@@ -69,29 +75,26 @@ async fn store(
     blobs: &BlobStore,
     of: &Evaluation,
     length: u64,
-    first: Vec<u8>,
+    first: v1::KeepWeightsRequest,
     stream: &mut Streaming<v1::KeepWeightsRequest>,
 ) -> Result<(), Status> {
     let header = weights::header(of).ok_or_else(|| Status::invalid_argument("no file could hold them"))?;
-    let begun = tokio::task::block_in_place(|| {
-        let mut incoming = blobs.begin(of.weights_digest)?;
-        incoming.write_before_content(&header)?;
-        Ok(incoming)
-    });
-    let mut incoming = begun.map_err(|error| internal(&error))?;
-    let (mut bytes, mut came) = (first, 0);
+    let begun = block_in_place(|| blobs.begin_at(of.weights_digest, &header, first.offset));
+    let mut incoming = begun.map_err(|error| refused(&error))?;
+    let (mut bytes, mut came) = (first.bytes, first.offset);
     loop {
-        came += bytes.len() as u64;
+        came = came.saturating_add(bytes.len() as u64);
         if came > length {
+            incoming.discard();
             return Err(Status::invalid_argument("more bytes came than the result's weights have"));
         }
-        tokio::task::block_in_place(|| incoming.write(&bytes)).map_err(|error| refused(&error))?;
+        block_in_place(|| incoming.write(&bytes)).map_err(|error| refused(&error))?;
         match next(stream).await? {
             Some(piece) => bytes = piece.bytes,
             None => break,
         }
     }
-    tokio::task::block_in_place(|| incoming.finish()).map_err(|error| refused(&error))
+    block_in_place(|| incoming.finish()).map_err(|error| refused(&error))
 }
 
 async fn next(

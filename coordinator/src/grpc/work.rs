@@ -78,6 +78,20 @@ impl v1::workers_server::Workers for WorkersService {
         data::fetch(&self.0.checkpoints.blobs, &request.into_inner()).map(Response::new)
     }
 
+    async fn held_of_checkpoint(
+        &self,
+        request: Request<v1::HeldRequest>,
+    ) -> Result<Response<v1::HeldReply>, Status> {
+        data::held(&self.0.checkpoints.blobs, &request.into_inner()).map(Response::new)
+    }
+
+    async fn held_of_weights(
+        &self,
+        request: Request<v1::HeldRequest>,
+    ) -> Result<Response<v1::HeldReply>, Status> {
+        self.0.weights.held(&request.into_inner()).map(Response::new)
+    }
+
     async fn keep_weights(
         &self,
         request: Request<Streaming<v1::KeepWeightsRequest>>,

@@ -10,3 +10,4 @@ mod lines;
 mod network;
 mod proxy;
 mod strange_workers;
+mod uploads;

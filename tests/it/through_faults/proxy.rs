@@ -53,6 +53,8 @@ struct Shared {
     faults: Mutex<[Fault; 2]>,
     /// How often a fault has struck since it was set.
     struck: AtomicU64,
+    /// How many bytes were let through, each way.
+    passed: [AtomicU64; 2],
     chance: Chance,
     is_over: AtomicBool,
 }
@@ -65,6 +67,7 @@ impl Proxy {
             upstream: upstream.to_owned(),
             faults: Mutex::new([Fault::None; 2]),
             struck: AtomicU64::new(0),
+            passed: [AtomicU64::new(0), AtomicU64::new(0)],
             chance: Chance::new("what happens to a line"),
             is_over: AtomicBool::new(false),
         });
@@ -78,6 +81,11 @@ impl Proxy {
         let mut faults = self.shared.faults.lock().unwrap();
         self.shared.struck.store(0, Ordering::SeqCst);
         *faults = [to_coordinator, from_coordinator];
+    }
+
+    /// How many bytes were let through one way, of all connections.
+    pub(crate) fn passed(&self, way: Way) -> u64 {
+        self.shared.passed[way as usize].load(Ordering::SeqCst)
     }
 
     /// How often the fault has struck.
@@ -206,7 +214,7 @@ impl Half {
             Fault::Reset(after) | Fault::Truncated(after) if self.passed > after => {
                 let rest = after.saturating_sub(before);
                 // What was let through comes before the end.
-                let _ = self.pieces.send((due, bytes[..rest].to_vec()));
+                let _ = self.send(due, &bytes[..rest]);
                 self.shared.strike();
                 return false;
             }
@@ -220,7 +228,12 @@ impl Half {
             }
         }
         self.arrives = self.arrives.max(due);
-        self.pieces.send((self.arrives, bytes.to_vec())).is_ok()
+        self.send(self.arrives, bytes)
+    }
+
+    fn send(&self, due: Instant, bytes: &[u8]) -> bool {
+        self.shared.passed[self.way as usize].fetch_add(bytes.len() as u64, Ordering::SeqCst);
+        self.pieces.send((due, bytes.to_vec())).is_ok()
     }
 
     fn damage(&self, bytes: &mut [u8]) {

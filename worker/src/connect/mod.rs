@@ -4,6 +4,7 @@
 //! connection without TLS.
 
 mod tls;
+pub mod upload;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;

@@ -107,8 +107,69 @@ pub(super) fn explain(error: std::io::Error) -> ConnectError {
         Some(Error::InvalidCertificate(CertificateError::Other(OtherError(other)))) => {
             ConnectError::Stranger(other.to_string())
         }
-        Some(Error::InvalidCertificate(reason)) => ConnectError::Stranger(reason.to_string()),
+        Some(Error::InvalidCertificate(reason)) => ConnectError::Stranger(in_words(reason)),
         Some(_) => ConnectError::NotTls(error),
         None => ConnectError::Unreachable(error),
+    }
+}
+
+/// What rustls says of the commonest mistakes is the name of a variant, or seconds since 1970.
+fn in_words(reason: &CertificateError) -> String {
+    match reason {
+        CertificateError::UnknownIssuer => "none of the certificates given vouches for it".to_owned(),
+        CertificateError::ExpiredContext { time, not_after } => {
+            let ago = time.as_secs().saturating_sub(not_after.as_secs());
+            format!("by this machine's clock it expired {} ago", rough_span(ago))
+        }
+        CertificateError::NotValidYetContext { time, not_before } => {
+            let still = not_before.as_secs().saturating_sub(time.as_secs());
+            format!("by this machine's clock it is not valid for another {}", rough_span(still))
+        }
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let names = match presented.as_slice() {
+                [] => "no name at all".to_owned(),
+                names => names.join(", "),
+            };
+            format!("it is for {names}, not for \"{}\"", expected.to_str())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A span of time as people say it: in whole days, or hours, or seconds.
+fn rough_span(seconds: u64) -> String {
+    match seconds {
+        172_800.. => format!("{} days", seconds / 86_400),
+        7_200.. => format!("{} hours", seconds / 3_600),
+        _ => format!("{seconds} seconds"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said_in_words() {
+        let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * 86_400));
+        let expected = || ServerName::try_from("head").unwrap();
+        let other = |presented| CertificateError::NotValidForNameContext { expected: expected(), presented };
+        for (reason, says) in [
+            (CertificateError::UnknownIssuer, "none of the certificates given vouches for it"),
+            (
+                CertificateError::ExpiredContext { time: at(30), not_after: at(20) },
+                "by this machine's clock it expired 10 days ago",
+            ),
+            (
+                CertificateError::NotValidYetContext { time: at(1), not_before: at(2) },
+                "by this machine's clock it is not valid for another 24 hours",
+            ),
+            (other(vec!["DnsName(\"tail\")".to_owned()]), "it is for DnsName(\"tail\"), not for \"head\""),
+            (other(vec![]), "it is for no name at all, not for \"head\""),
+        ] {
+            assert_eq!(in_words(&reason), says);
+        }
+        assert_eq!(rough_span(59), "59 seconds");
     }
 }

@@ -1,9 +1,11 @@
 //! Weights to the coordinator, one trial after the other, each once its result is acknowledged.
 
 use super::Client;
+use crate::blocking::block_in_place;
+use crate::connect::upload;
 use crate::pool::SlotEvent;
 use crate::weights::WeightsFiles;
-use gridsweep_common::id::TrialId;
+use gridsweep_common::id::{Digest, TrialId};
 use gridsweep_proto::{BLOB_CHUNK_BYTES_MAX, v1};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -110,13 +112,17 @@ async fn offer(client: Client, files: WeightsFiles, trial: TrialId) -> bool {
     }
 }
 
-/// Sends the weights of a trial, and returns whether they are kept.
+/// Sends what the coordinator does not have of the weights of a trial, and returns whether they are kept.
 async fn send(mut client: Client, trial: TrialId, tensors: Vec<u8>) -> Result<bool, Status> {
+    let request = || v1::HeldRequest { digest: block_in_place(|| Digest::of(&tensors)).0.to_vec() };
+    let length = tensors.len() as u64;
+    let offset = upload::beginning(length, || client.held_of_weights(request())).await?;
     let (pieces, stream) = mpsc::channel(PIECES_AHEAD);
     let cut = async move {
-        let mut trial = trial.0.to_vec();
-        for bytes in tensors.chunks(BLOB_CHUNK_BYTES_MAX) {
-            let piece = v1::KeepWeightsRequest { trial: std::mem::take(&mut trial), bytes: bytes.to_vec() };
+        let (mut trial, mut offset_once) = (trial.0.to_vec(), offset);
+        for bytes in tensors[offset as usize..].chunks(BLOB_CHUNK_BYTES_MAX) {
+            let (trial, offset) = (std::mem::take(&mut trial), std::mem::take(&mut offset_once));
+            let piece = v1::KeepWeightsRequest { trial, bytes: bytes.to_vec(), offset };
             if pieces.send(piece).await.is_err() {
                 // Answered before its end: they are not wanted.
                 return;
@@ -156,6 +162,22 @@ mod tests {
         let pieces = fake.weights.lock().unwrap();
         assert!(pieces.len() == 3 && pieces[0].trial == TRIAL.0 && pieces[1].trial.is_empty());
         assert!(pieces.iter().flat_map(|piece| &piece.bytes).eq(&tensors));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_arrived_before_the_line_broke_is_not_sent_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = WeightsFiles::new(folder.path());
+        let fake = Arc::new(Fake::default());
+        let client = fake.serve().await;
+        let tensors: Vec<u8> = (0..2 * BLOB_CHUNK_BYTES_MAX).map(|n| (n % 251) as u8).collect();
+        files.write(TRIAL, &tensors);
+        fake.held.lock().unwrap().push_back(BLOB_CHUNK_BYTES_MAX as u64 - 3);
+        assert!(offer(client, files, TRIAL).await);
+        let pieces = fake.weights.lock().unwrap();
+        assert!(pieces[0].offset == BLOB_CHUNK_BYTES_MAX as u64 - 3 && pieces[1].offset == 0);
+        let sent = pieces.iter().flat_map(|piece| &piece.bytes);
+        assert!(sent.eq(&tensors[BLOB_CHUNK_BYTES_MAX - 3..]));
     }
 
     #[tokio::test(flavor = "multi_thread")]

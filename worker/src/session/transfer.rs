@@ -5,6 +5,7 @@ use super::Client;
 use super::attempts::Leased;
 use crate::blocking::block_in_place;
 use crate::checkpoint::{CheckpointFiles, Framed, unframe};
+use crate::connect::upload;
 use crate::pool::SlotEvent;
 use gridsweep_common::id::{Digest, Fence};
 use gridsweep_common::trial::KeptCheckpoint;
@@ -21,6 +22,8 @@ use tonic::{Code, Status};
 const UPLOADS_AT_ONCE_MAX: usize = 2;
 /// How many pieces wait for the stream.
 const PIECES_AHEAD: usize = 4;
+/// How long nothing is sent after the line broke.
+const SEND_WAIT: Duration = Duration::from_secs(1);
 /// How long a checkpoint may take to be sent, or to be fetched.
 const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
 /// How often a checkpoint is asked for when the coordinator does not answer, and how long in between.
@@ -73,18 +76,41 @@ impl Uploads {
     }
 }
 
-/// Sends a checkpoint, and returns whether it is kept.
-async fn send(mut client: Client, fence: Fence, checkpoint: Arc<Framed>) -> Result<bool, Status> {
+/// Sends a checkpoint, and returns whether it is kept. What takes several messages goes on where the line broke, for as long
+/// as the caller has patience: it would be another checkpoint by the next time.
+async fn send(client: Client, fence: Fence, checkpoint: Arc<Framed>) -> Result<bool, Status> {
+    let (epoch, step) = checkpoint.progress;
+    let digest = block_in_place(|| Digest::of(&checkpoint.bytes));
+    let kept = KeptCheckpoint { digest, length: checkpoint.bytes.len() as u64, epoch, step };
+    loop {
+        match send_rest(client.clone(), fence, kept, &checkpoint.bytes).await {
+            Err(status)
+                if kept.length > BLOB_CHUNK_BYTES_MAX as u64 && upload::is_worth_another_try(&status) =>
+            {
+                tokio::time::sleep(SEND_WAIT).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Sends what the coordinator does not have of a checkpoint.
+async fn send_rest(
+    mut client: Client,
+    fence: Fence,
+    kept: KeptCheckpoint,
+    bytes: &[u8],
+) -> Result<bool, Status> {
+    let request = v1::HeldRequest { digest: kept.digest.0.to_vec() };
+    let offset = upload::beginning(kept.length, || client.held_of_checkpoint(request)).await?;
     let (pieces, stream) = mpsc::channel(PIECES_AHEAD);
     let cut = async move {
-        let digest = block_in_place(|| Digest::of(&checkpoint.bytes));
-        let (epoch, step) = checkpoint.progress;
-        let length = checkpoint.bytes.len() as u64;
-        let mut fence = Some(fence.into());
-        let mut announced = Some(KeptCheckpoint { digest, length, epoch, step }.into());
-        for bytes in checkpoint.bytes.chunks(BLOB_CHUNK_BYTES_MAX) {
+        let (mut fence, mut announced) = (Some(fence.into()), Some(kept.into()));
+        let mut offset_once = offset;
+        for bytes in bytes[offset as usize..].chunks(BLOB_CHUNK_BYTES_MAX) {
             let (fence, checkpoint) = (fence.take(), announced.take());
-            let piece = v1::KeepCheckpointRequest { fence, checkpoint, bytes: bytes.to_vec() };
+            let offset = std::mem::take(&mut offset_once);
+            let piece = v1::KeepCheckpointRequest { fence, checkpoint, bytes: bytes.to_vec(), offset };
             if pieces.send(piece).await.is_err() {
                 // Answered before its end: it is not wanted.
                 return;
@@ -201,6 +227,22 @@ mod tests {
         assert_eq!(pieces[0].fence, Some(fence().into()));
         assert_eq!(pieces[0].checkpoint, leased(&framed(3, 5)).checkpoint.map(Into::into));
         assert!(pieces.iter().flat_map(|piece| &piece.bytes).eq(&framed(3, 5).bytes));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_arrived_before_the_line_broke_is_not_sent_again() {
+        let fake = Arc::new(Fake::default());
+        let client = fake.serve().await;
+        let checkpoint = framed(3, 5);
+        let held = BLOB_CHUNK_BYTES_MAX + 17;
+        fake.refusals.lock().unwrap().push_back(Status::unavailable("the line breaks"));
+        fake.held.lock().unwrap().extend([0, held as u64]);
+        assert!(send(client, fence(), Arc::clone(&checkpoint)).await.unwrap());
+        let pieces = fake.pieces.lock().unwrap();
+        let again = pieces.iter().rposition(|piece| piece.checkpoint.is_some()).unwrap();
+        assert!(again > 0 && pieces[0].offset == 0 && pieces[again].offset == held as u64);
+        let sent = pieces[again..].iter().flat_map(|piece| &piece.bytes);
+        assert!(sent.eq(&checkpoint.bytes[held..]));
     }
 
     #[tokio::test(flavor = "multi_thread")]
