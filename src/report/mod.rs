@@ -82,7 +82,7 @@ const FINDINGS_NOTE: &str = "Two cells cannot be told apart where the 95 % Stude
     replicates, which share seeds, contains 0. The intervals are not corrected for the number of comparisons.";
 
 /// What stands above the table of candidates and printed rows.
-const FIT_CAPTION: &str = "How many of the printed numbers of each row agree with each candidate";
+const FIT_CAPTION: &str = "Printed numbers that agree with each candidate";
 
 /// Files by their paths within the folder, with `/` between the parts.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
