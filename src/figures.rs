@@ -53,8 +53,10 @@ fn details(
             for place in places {
                 let cell = &cells[place];
                 let epochs = (0u32..).zip(&cell.replicates).map(|(number, replicate)| match replicate {
-                    Replicate::Finished(_) => reader.epochs(open.trial_of(cell.choices.clone(), number).id()),
-                    Replicate::Pending | Replicate::Missing => Ok(Vec::new()),
+                    Replicate::Finished(_) | Replicate::Pending => {
+                        reader.epochs(open.trial_of(cell.choices.clone(), number).id())
+                    }
+                    Replicate::Missing => Ok(Vec::new()),
                 });
                 details.epochs.insert(place, epochs.collect::<Result<_, _>>()?);
             }

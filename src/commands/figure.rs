@@ -31,8 +31,15 @@ pub(crate) fn figure(
     // What was asked for wrongly is said before anything is read.
     let study = study(args, &open)?;
     let spec = asked(args, &open, study)?;
-    let tables = Tables::read(place.reader(), &open, is_cancelled)?;
-    let drawn = figures::draw(&place, &open, study, &tables.cells(study), &spec)?;
+    let cells = match spec.kind {
+        // These show the histograms of the weights, which tables are read without.
+        "weights" => {
+            let stored = results::find(place.reader(), &args.sweep)?;
+            results::load_stored(place.reader(), stored)?.tables().cells(study)
+        }
+        _ => Tables::read(place.reader(), &open, is_cancelled)?.cells(study),
+    };
+    let drawn = figures::draw(&place, &open, study, &cells, &spec)?;
     drawn.notes.iter().for_each(|missing| note(global.quiet, missing));
     let drawings = drawn.drawings;
     match &args.out {

@@ -77,6 +77,13 @@ impl std::fmt::Debug for TableFiles {
     }
 }
 
+/// How the findings compare cells.
+const FINDINGS_NOTE: &str = "Two cells cannot be told apart where the 95 % Student-t interval of the mean difference of their \
+    replicates, which share seeds, contains 0. The intervals are not corrected for the number of comparisons.";
+
+/// What stands above the table of candidates and printed rows.
+const FIT_CAPTION: &str = "Printed numbers that agree with each candidate";
+
 /// Files by their paths within the folder, with `/` between the parts.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
@@ -218,7 +225,7 @@ fn published(results: &Results, publication: &Publication) -> Published {
     let notes = publication
         .numbers
         .iter()
-        .filter_map(|printed| Some(format!("{}: {}", printed.cell.name, printed.note.as_ref()?)));
+        .filter_map(|printed| Some(format!("{}: {}", printed.cell.name(), printed.note.as_ref()?)));
     Published {
         source: publication.source.clone(),
         claims: claims.collect(),

@@ -2,7 +2,7 @@
 //! script that are in it, by their hashes, and pictures that are in it.
 
 use super::{Published, Report, Section, command, figures::Picture, html_format, table};
-use gridsweep_common::findings::{Beside, Row};
+use gridsweep_common::findings::{Agreement, Beside, Fitted, Row, Verdict};
 use gridsweep_common::svg;
 use gridsweep_common::svg::escaped;
 use sha2::{Digest, Sha256};
@@ -80,7 +80,8 @@ fn findings(report: &Report) -> String {
         true => "<p>No study has two cells with results to compare yet.</p>\n".to_owned(),
         false => format!("<ul class=\"findings\">\n{list}</ul>\n"),
     };
-    format!("<h2 id=\"findings\">Findings</h2>\n{list}")
+    let note = escaped(super::FINDINGS_NOTE);
+    format!("<h2 id=\"findings\">Findings</h2>\n{list}<p class=\"remark\">{note}</p>\n")
 }
 
 fn publication(published: &Published) -> String {
@@ -89,21 +90,17 @@ fn publication(published: &Published) -> String {
         escaped(&published.source)
     );
     for (claim, answer) in &published.claims {
-        let class = answer.verdict.text().split(' ').next().unwrap_or("");
-        let because: String =
-            answer.because.iter().map(|because| format!("<li>{}</li>", escaped(because))).collect();
-        out += &format!(
-            "<li>“{}” – <span class=\"verdict {class}\">{}</span>\n<ul>{because}</ul></li>\n",
-            escaped(claim),
-            answer.verdict.text()
-        );
+        let because = answer.because.iter();
+        let because: String = because
+            .map(|(verdict, because)| {
+                format!("<li>{} – {}</li>\n", escaped(because), self::verdict(*verdict))
+            })
+            .collect();
+        let verdict = verdict(answer.verdict);
+        out += &format!("<li>“{}” – {verdict}\n<ul>\n{because}</ul></li>\n", escaped(claim));
     }
     out += "</ul>\n";
-    for fitted in &published.fits {
-        let sentences: String =
-            fitted.sentences.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
-        out += &format!("<h3>{}</h3>\n<ul class=\"findings\">\n{sentences}</ul>\n", escaped(&fitted.text));
-    }
+    published.fits.iter().for_each(|fitted| out += &self::fitted(fitted));
     out += "<figure class=\"sweep-table\">\n<table>\n<caption>Each printed number beside ours</caption>\n<thead>\n<tr>";
     for head in table::HEADS {
         out += &format!("<th scope=\"col\">{head}</th>");
@@ -117,6 +114,43 @@ fn publication(published: &Published) -> String {
         out += &format!("<li>{}</li>\n", escaped(note));
     }
     out + "</ul>\n</figure>\n"
+}
+
+fn verdict(verdict: Verdict) -> String {
+    let class = verdict.text().split(' ').next().unwrap_or("");
+    format!("<span class=\"verdict {class}\">{}</span>", verdict.text())
+}
+
+/// Writes which candidates fit printed rows: in sentences, and each beside each row.
+fn fitted(fitted: &Fitted) -> String {
+    let sentences: String =
+        fitted.sentences.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
+    let head = |row: &String| format!("<th scope=\"col\">{}</th>", escaped(row));
+    let heads: String = fitted.rows.iter().map(head).collect();
+    let cell = |agreement: &Option<Agreement>| match agreement {
+        None => "<td class=\"absent\">–</td>".to_owned(),
+        Some(of) => {
+            let class = match of.agreeing {
+                None => "incomplete",
+                Some(_) if of.is_whole() => "agrees",
+                Some(_) => "differs",
+            };
+            let key = of.agreeing.map_or(String::new(), |agreeing| format!(" data-sort=\"{agreeing}\""));
+            format!("<td class=\"{class}\"{key}>{}</td>", of.text())
+        }
+    };
+    let row = |(name, rows): &(String, Vec<Option<Agreement>>)| {
+        let (name, cells) = (escaped(name), rows.iter().map(cell).collect::<String>());
+        format!("<tr><th scope=\"row\" data-sort=\"{name}\">{name}</th>{cells}</tr>\n")
+    };
+    let rows: String = fitted.candidates.iter().map(row).collect();
+    format!(
+        "<h3>{}</h3>\n<ul class=\"findings\">\n{sentences}</ul>\n<figure class=\"sweep-table\">\n<table>\n\
+         <caption>{}</caption>\n<thead>\n<tr><th scope=\"col\">candidate</th>{heads}</tr>\n</thead>\n\
+         <tbody>\n{rows}</tbody>\n</table>\n</figure>\n",
+        escaped(&fitted.text),
+        super::FIT_CAPTION
+    )
 }
 
 fn printed_row(row: &Row) -> String {

@@ -1,6 +1,7 @@
 //! The report as Markdown.
 
 use super::{Published, Report, Section, command, table};
+use gridsweep_common::findings::{Agreement, Fitted};
 use gridsweep_common::report;
 
 /// Writes the report as Markdown, which names the files of its figures.
@@ -20,7 +21,7 @@ pub(super) fn render(report: &Report) -> String {
     if report.findings.is_empty() {
         out += "\nNo study has two cells with results to compare yet.";
     }
-    out.push('\n');
+    out += &format!("\n\n{}\n", super::FINDINGS_NOTE);
     if let Some(published) = &report.publication {
         out += &publication(published);
     }
@@ -32,16 +33,36 @@ fn publication(published: &Published) -> String {
     let mut out = format!("\n## Published beside reproduced\n\n{}\n", line(&published.source));
     for (claim, answer) in &published.claims {
         out += &format!("\n- “{}” – **{}**\n", line(claim), answer.verdict.text());
-        answer.because.iter().for_each(|because| out += &format!("  - {}\n", line(because)));
+        for (verdict, because) in &answer.because {
+            out += &format!("  - {} – {}\n", line(because), verdict.text());
+        }
     }
     for fitted in &published.fits {
         out += &format!("\n{}\n\n", line(&fitted.text));
         fitted.sentences.iter().for_each(|sentence| out += &format!("- {}\n", line(sentence)));
+        out += &self::fitted(fitted);
     }
     let rows: Vec<_> = published.rows.iter().map(table::texts).collect();
     out += &format!("\n{}", table::markdown(&rows));
     published.notes.iter().for_each(|note| out += &format!("\n- {}", line(note)));
     out + "\n"
+}
+
+/// Writes each candidate beside each printed row.
+fn fitted(fitted: &Fitted) -> String {
+    let row = |cells: Vec<String>| {
+        let cells: Vec<String> = cells.iter().map(|cell| line(cell).replace('|', "\\|")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let text = |of: &Option<Agreement>| of.map_or_else(|| "–".to_owned(), Agreement::text);
+    let heads = std::iter::once("candidate".to_owned()).chain(fitted.rows.iter().cloned()).collect();
+    let rule = format!("|---|{}\n", "---|".repeat(fitted.rows.len()));
+    let rows = fitted
+        .candidates
+        .iter()
+        .map(|(name, rows)| row(std::iter::once(name.clone()).chain(rows.iter().map(text)).collect()));
+    let rows: String = rows.collect();
+    format!("\n{}:\n\n{}{rule}{rows}", super::FIT_CAPTION, row(heads))
 }
 
 fn section(section: &Section) -> String {

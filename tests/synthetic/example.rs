@@ -1,11 +1,10 @@
-//! Writes a state folder with many recorded trials, to time the commands that read one:
+//! Writes a state folder with many recorded trials in every state, to look at commands that read one; `cargo bench --bench report`
+//! times the two that have a bound.
 //!
 //! ```sh
 //! cargo run --release --example synthetic -- /tmp/synthetic 10000
 //! time target/release/gridsweep table synthetic --state /tmp/synthetic > /dev/null
 //! time target/release/gridsweep status --state /tmp/synthetic
-//! cargo run --release --example synthetic -- /tmp/hundred-cells 500
-//! time target/release/gridsweep report synthetic --state /tmp/hundred-cells
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a program of one page, for those who measure")]

@@ -1,10 +1,12 @@
 //! A state folder with a sweep whose results are made up: for golden files and for timings, without any training.
 
 use gridsweep_common::data::{DataFormat, DataManifest, Standardize};
-use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
+use gridsweep_common::frozen::FrozenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, WorkerId};
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, HISTOGRAM_BINS, MatrixSummary, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, TrialSpec};
+use gridsweep_common::weights;
+use gridsweep_coordinator::blob::BlobStore;
 use gridsweep_coordinator::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
 use gridsweep_coordinator::store::{Batch, SqliteStore, Store};
 use gridsweep_engine::{NUMERICS, catalogue};
@@ -31,6 +33,17 @@ const AT_MS: i64 = 1_700_000_000_000;
 
 /// Writes a sweep and what became of each of its trials; those that ran have so many epochs at most.
 pub(crate) fn write(state: &Path, text: &str, epochs: u32, fate: impl Fn(u64, &TrialSpec) -> Fate) {
+    write_all(state, text, epochs, fate, None);
+}
+
+/// Writes the same; where a folder for weights is given, the first replicate of every cell leaves its own there.
+pub(crate) fn write_all(
+    state: &Path,
+    text: &str,
+    epochs: u32,
+    fate: impl Fn(u64, &TrialSpec) -> Fate,
+    weights: Option<&BlobStore>,
+) {
     let open = Arc::new(frozen(text).open().unwrap());
     let mut store = SqliteStore::open(state).unwrap();
     let term = store.begin_term().unwrap();
@@ -40,7 +53,11 @@ pub(crate) fn write(state: &Path, text: &str, epochs: u32, fate: impl Fn(u64, &T
     for indices in indices.chunks(BATCH_TRIALS) {
         let (mut events, mut records) = (Vec::new(), Vec::new());
         for index in indices {
-            add(&open, *index, epochs, &fate, term, &mut events, &mut records);
+            let spec = Arc::new(open.trial(*index).unwrap());
+            let fate = fate(*index, &spec);
+            let kept = weights.filter(|_| spec.seed.replicate == 0 && fate == Fate::Succeeded);
+            let outcome = || Arc::new(outcome(&spec, epochs, fate == Fate::Diverged, kept));
+            add(&spec, fate, outcome, term, &mut events, &mut records);
         }
         store.commit(&batch(term, events, records)).unwrap();
     }
@@ -56,16 +73,14 @@ fn batch(term: Term, events: Vec<Event>, records: Vec<Record>) -> Batch {
 }
 
 fn add(
-    open: &OpenSweep,
-    index: u64,
-    epochs: u32,
-    fate: &impl Fn(u64, &TrialSpec) -> Fate,
+    spec: &Arc<TrialSpec>,
+    fate: Fate,
+    outcome: impl Fn() -> Arc<Outcome>,
     term: Term,
     events: &mut Vec<Event>,
     records: &mut Vec<Record>,
 ) {
-    let spec = Arc::new(open.trial(index).unwrap());
-    let (trial, attempt, fate) = (spec.id(), Attempt(1), fate(index, &spec));
+    let (trial, attempt) = (spec.id(), Attempt(1));
     if fate == Fate::Pending {
         return;
     }
@@ -73,7 +88,7 @@ fn add(
     let worker_name = "made-up".into();
     events.push(Event::AttemptLeased {
         fence,
-        spec: Arc::clone(&spec),
+        spec: Arc::clone(spec),
         worker: WorkerId(1),
         worker_name,
         expires: Moment(0),
@@ -84,7 +99,7 @@ fn add(
         Failure { kind: FailureKind::OutOfMemory, detail: "no room for, say, \"8 GiB\"".to_owned() };
     match fate {
         Fate::Succeeded | Fate::Diverged => {
-            let outcome = Arc::new(outcome(&spec, epochs, fate == Fate::Diverged));
+            let outcome = outcome();
             let end = if fate == Fate::Diverged { TrialEnd::Diverged } else { TrialEnd::Succeeded };
             let (digest, epochs) = (outcome.digest(), outcome.epochs.len() as u32);
             let finished = Event::TrialFinished { trial, end, digest, epochs };
@@ -107,7 +122,7 @@ fn add(
 }
 
 /// Makes a result up that depends on the trial alone: what its seed does is the same in every cell, and more.
-fn outcome(spec: &TrialSpec, epochs: u32, diverged: bool) -> Outcome {
+fn outcome(spec: &TrialSpec, epochs: u32, diverged: bool, weights: Option<&BlobStore>) -> Outcome {
     let cell = share(&spec.choices.canonical_bytes());
     let seed = share(&spec.seed.replicate.to_le_bytes());
     let chance = share(&spec.id().0);
@@ -128,7 +143,7 @@ fn outcome(spec: &TrialSpec, epochs: u32, diverged: bool) -> Outcome {
     let epochs: Vec<EpochMetrics> = (0..count).map(epoch).collect();
     let ending = if diverged { Ending::Diverged } else { Ending::Succeeded };
     let last = epochs.last().map_or(0.0, |epoch| epoch.validation_loss);
-    let evaluation = (!diverged).then(|| Evaluation {
+    let mut evaluation = (!diverged).then(|| Evaluation {
         validation_loss: last,
         test_loss: last + 0.01,
         test_accuracy: f64::from(right) / 10_000.0,
@@ -136,7 +151,22 @@ fn outcome(spec: &TrialSpec, epochs: u32, diverged: bool) -> Outcome {
         matrices: matrices(spec, cell),
         weights_digest: Digest::of(&spec.id().0),
     });
+    if let Some((folder, evaluation)) = weights.zip(evaluation.as_mut()) {
+        keep_weights(folder, evaluation, chance);
+    }
     Outcome { ending, epochs, evaluation, numerics: spec.numerics }
+}
+
+/// Makes up weights of the shapes that the result has, and keeps them as a trial's.
+fn keep_weights(folder: &BlobStore, of: &mut Evaluation, chance: f64) {
+    let numbers = weights::tensor_bytes(of).unwrap() / 4;
+    let number = |n: u64| ((n * 7919 % 2003) as f64 / 1001.5 - 1.0) * (0.5 + chance);
+    let tensors: Vec<u8> = (0..numbers).flat_map(|n| (number(n) as f32).to_le_bytes()).collect();
+    of.weights_digest = Digest::of(&tensors);
+    let mut file = folder.begin(of.weights_digest).unwrap();
+    file.write_before_content(&weights::header(of).unwrap()).unwrap();
+    file.write(&tensors).unwrap();
+    file.finish().unwrap();
 }
 
 /// Returns counts of ten classes with so many rightly classified.

@@ -3,7 +3,7 @@
 use super::lines::scale_for;
 use super::plot::{Across, Frame, Plane, left_of};
 use super::series::{Measured, Series, interval_note, title_of};
-use super::sheet::{Entry, Look, Panel, Sheet, Swatch, columns_for, size_for};
+use super::sheet::{Entry, Look, Panel, Sheet, Swatch, columns_for, columns_of_levels, height_for, size_for};
 use super::{Drawing, Figure, FigureError, FigureSpec, Need, Shown, Subject};
 use crate::svg::scale::{Scale, ScaleKind};
 use crate::svg::{Area, Paint, Stroke, Svg};
@@ -40,14 +40,20 @@ impl Figure for Bars {
         let across = Across::Names(series.names.clone().unwrap_or_default());
         let quantities = quantities(spec, &series);
         let count = quantities.len() * series.panels.len();
-        let columns = if series.panels.len() > 1 { series.panels.len().min(4) } else { columns_for(count) };
-        let size = size_for(columns);
-        let mut panels = Vec::new();
-        for quantity in &quantities {
+        let levels = series.panels.len();
+        let columns = if levels > 1 { columns_of_levels(levels) } else { columns_for(count) };
+        let styled = quantities.iter().map(|quantity| {
             let measured = Measured::of(*quantity, &series);
             let style = Style::of(spec.y_scale, &measured);
-            for panel in 0..series.panels.len() {
-                panels.push(draw_panel(&series, &measured, &style, &across, panel, size));
+            (measured, style)
+        });
+        let styled: Vec<(Measured, Style)> = styled.collect();
+        let left =
+            styled.iter().map(|(_, style)| left_of(&style.up, height_for(columns))).fold(0.0, f64::max);
+        let mut panels = Vec::new();
+        for (measured, style) in &styled {
+            for panel in 0..levels {
+                panels.push(draw_panel(&series, measured, style, &across, panel, (columns, left)));
             }
         }
         let shown = spec.y.iter().map(|shown| shown.name()).collect::<Vec<_>>().join(", ");
@@ -77,9 +83,9 @@ fn legend(series: &Series<'_>) -> Vec<Entry> {
     if series.lines.len() < 2 {
         return Vec::new();
     }
-    let entry = |(number, name): (usize, &String)| Entry {
-        swatch: Swatch::Mark(Look::numbered(number)),
-        words: if name.is_empty() { "the others".to_owned() } else { name.clone() },
+    let entry = |(number, name): (usize, &String)| {
+        let words = if name.is_empty() { "the others".to_owned() } else { name.clone() };
+        Entry::new(Swatch::Mark(Look::numbered(number)), words)
     };
     series.lines.iter().enumerate().map(entry).collect()
 }
@@ -109,11 +115,11 @@ fn draw_panel(
     style: &Style,
     across: &Across,
     panel: usize,
-    size: (f64, f64),
+    (columns, left): (usize, f64),
 ) -> Panel {
     let mut svg = Svg::default();
     let (up, up_title) = (style.up, title_of(measured.quantity));
-    let left = left_of(&up, size.1);
+    let size = size_for(columns, left);
     let frame = Frame { across, across_title: &series.x_title, up, up_title: &up_title, size, left };
     let plane = frame.draw(&mut svg);
     let step = (plane.slot() * 0.72 / series.lines.len().max(1) as f64).min(46.0);

@@ -3,6 +3,7 @@
 use super::{FigureError, FigureSpec, Pick, Subject};
 use crate::metric::Ending;
 use crate::stats::{Summary, TQuantiles};
+pub(super) use crate::table::text::spoken;
 use crate::table::{CellResults, Counts, Heading, Label, Quantity, Replicate, best_cell};
 
 impl FigureSpec {
@@ -58,16 +59,9 @@ impl Names {
     }
 }
 
-/// Returns a setting's or metric's name as people read it: the last part, words apart.
-pub(super) fn spoken(name: &str) -> String {
-    name.rsplit('.').next().unwrap_or(name).replace('_', " ")
-}
-
-/// Says which replicates of a cell have no result; empty where all have one.
+/// Says which replicates of a cell have no value; empty where all have one.
 pub(super) fn lacking(counts: &Counts) -> String {
-    let named = [(counts.diverged, "diverged"), (counts.failed, "failed"), (counts.pending, "not finished")];
-    let parts = named.into_iter().filter(|(count, _)| *count > 0);
-    parts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    counts.lacking()
 }
 
 /// Why nothing can be shown of a replicate.

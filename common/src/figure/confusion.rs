@@ -12,12 +12,12 @@ use crate::table::{CellResults, Replicate};
 /// The kind `confusion`.
 pub(super) struct Confusion;
 
-/// More panels go to further drawings.
-const PANELS_MAX: usize = 12;
+/// More panels go to further drawings: what fits a page.
+const PANELS_MAX: usize = 6;
 /// Squares of fewer pixels have no counts.
 const COUNTED_CLASSES_MAX: usize = 20;
 /// The length of a panel's side.
-const SIDE: f64 = 260.0;
+const SIDE: f64 = 330.0;
 
 impl Figure for Confusion {
     fn name(&self) -> &'static str {
@@ -46,14 +46,14 @@ impl Figure for Confusion {
         let page = |(number, cells): (usize, &&[&CellResults])| {
             let name =
                 if pages.len() > 1 { format!("confusion-{}", number + 1) } else { "confusion".to_owned() };
-            let side = if cells.len() == 1 { SIDE * 1.5 } else { SIDE };
+            let side = if cells.len() == 1 { SIDE * 1.2 } else { SIDE };
             let panels =
                 cells.iter().map(|cell| panel(cell, names.full(cell), replicate, worst, side)).collect();
             Sheet {
                 title: spec.title.clone().unwrap_or_else(|| format!("{}: confusion", study.title)),
                 legend: legend(worst),
                 panels,
-                columns: if cells.len() == 4 { 2 } else { 3 },
+                columns: 2,
                 notes: vec![format!(
                     "replicate {replicate}; counts over the test set, colours by the share of a row"
                 )],
@@ -102,9 +102,8 @@ fn legend(worst: f64) -> Vec<Entry> {
     let steps = |ramp: fn(f64) -> Rgb, to: f64| {
         (0..=15).map(|step| Paint::Fixed(ramp(f64::from(step) / 15.0 * to))).collect::<Vec<_>>()
     };
-    let ramp = |colours, to: String, words: &str| Entry {
-        swatch: Swatch::Ramp(colours, "0".to_owned(), to),
-        words: words.to_owned(),
+    let ramp = |colours, to: String, words: &str| {
+        Entry::new(Swatch::Ramp(colours, "0".to_owned(), to), words.to_owned())
     };
     vec![
         ramp(steps(blues, 0.8), "100 %".to_owned(), "classified rightly"),
@@ -113,7 +112,11 @@ fn legend(worst: f64) -> Vec<Entry> {
 }
 
 fn percent(share: f64) -> String {
-    let decimals = if share < 0.1 { 2 } else { 1 };
+    let decimals = match share {
+        below if below < 0.1 => 2,
+        below if below < 0.9995 => 1,
+        _ => 0,
+    };
     format!("{:.decimals$} %", share * 100.0)
 }
 
@@ -129,7 +132,7 @@ fn panel(cell: &CellResults, heading: String, replicate: usize, worst: f64, side
             let mut words = Vec::new();
             if classes <= COUNTED_CLASSES_MAX && count > 0 {
                 words.push(count.to_string());
-                if size >= 34.0 && share >= 0.005 {
+                if size >= 36.0 && share >= 0.005 {
                     words.push(percent(share));
                 }
             }

@@ -6,7 +6,7 @@
 use super::cells::{Names, lacking, why_nothing};
 use super::lines::scale_for;
 use super::plot::{Across, Frame, Place, Plane, left_of};
-use super::sheet::{Entry, Look, Panel, Sheet, Swatch, columns_for, size_for};
+use super::sheet::{Entry, Look, Panel, Sheet, Swatch, columns_for, height_for, size_for};
 use super::{Drawing, EpochMetric, Figure, FigureError, FigureSpec, Need, Shown, Subject, Wants};
 use crate::metric::{Ending, EpochMetrics};
 use crate::stats::{CONFIDENCE, Summary, TQuantiles};
@@ -54,14 +54,26 @@ impl Figure for Curves {
         let runs: Vec<Runs<'_>> =
             places.iter().map(|&place| Runs::of(study, place, spec.replicate)).collect();
         let up = scale_for(spec.y_scale, &values(&runs, &metrics));
+        let last = runs.iter().flat_map(Runs::all).map(<[EpochMetrics]>::len).max().unwrap_or(1);
+        let scale = Scale::between(ScaleKind::Linear, 0.0, last.max(2) as f64 + 0.5);
+        let across = Across::Numbers { scale, has_zero: false };
         let pages: Vec<(&[&CellResults], &[Runs<'_>])> =
             cells.chunks(PANELS_MAX).zip(runs.chunks(PANELS_MAX)).collect();
         let page = |(number, (cells, runs)): (usize, &(&[&CellResults], &[Runs<'_>]))| {
             let columns = columns_for(cells.len());
+            let left = left_of(&up, height_for(columns));
+            let frame = Frame {
+                across: &across,
+                across_title: "epoch",
+                up,
+                up_title: unit(&metrics),
+                size: size_for(columns, left),
+                left,
+            };
             let panels = cells
                 .iter()
                 .zip(*runs)
-                .map(|(cell, runs)| runs.panel(cell, names.full(cell), &metrics, up, size_for(columns)));
+                .map(|(cell, runs)| runs.panel(cell, names.full(cell), &metrics, &frame));
             let name = if pages.len() > 1 { format!("curves-{}", number + 1) } else { "curves".to_owned() };
             let shown = spoken_list(&metrics);
             let title = spec.title.clone().unwrap_or_else(|| format!("{}: {shown}", study.title));
@@ -96,9 +108,8 @@ fn spoken_list(metrics: &[EpochMetric]) -> String {
 }
 
 fn legend(metrics: &[EpochMetric]) -> Vec<Entry> {
-    let entry = |(number, metric): (usize, &EpochMetric)| Entry {
-        swatch: Swatch::Line(Look::numbered(number), false),
-        words: Shown::Epoch(*metric).name(),
+    let entry = |(number, metric): (usize, &EpochMetric)| {
+        Entry::new(Swatch::Line(Look::numbered(number), false), Shown::Epoch(*metric).name())
     };
     metrics.iter().enumerate().map(entry).collect()
 }
@@ -125,11 +136,14 @@ fn unit(metrics: &[EpochMetric]) -> &'static str {
 }
 
 /// The replicates of one cell whose epochs are drawn.
+#[derive(Default)]
 struct Runs<'a> {
     /// Those that trained to their end.
     succeeded: Vec<&'a [EpochMetrics]>,
     /// Those that diverged.
     diverged: Vec<&'a [EpochMetrics]>,
+    /// Those that have not ended, as far as their epochs are known.
+    running: Vec<&'a [EpochMetrics]>,
     /// What is to be said of the others, and why nothing is drawn where nothing is.
     lacking: String,
     planned: usize,
@@ -139,20 +153,23 @@ impl<'a> Runs<'a> {
     fn of(study: &Subject<'a>, place: usize, only: Option<usize>) -> Runs<'a> {
         let cell = &study.cells[place];
         let epochs = study.details.epochs.get(&place).map_or(&[][..], Vec::as_slice);
-        let mut runs =
-            Runs { succeeded: Vec::new(), diverged: Vec::new(), lacking: String::new(), planned: 0 };
+        let mut runs = Runs::default();
         for (number, replicate) in cell.replicates.iter().enumerate() {
             if only.is_some_and(|only| only != number) {
                 continue;
             }
             runs.planned += 1;
             let epochs = epochs.get(number).map_or(&[][..], Vec::as_slice);
-            if let Replicate::Finished(outcome) = replicate {
-                match outcome.ending {
-                    Ending::Succeeded if !epochs.is_empty() => runs.succeeded.push(epochs),
-                    Ending::Diverged if !epochs.is_empty() => runs.diverged.push(epochs),
-                    Ending::Succeeded | Ending::Diverged => {}
-                }
+            if epochs.is_empty() {
+                continue;
+            }
+            match replicate {
+                Replicate::Finished(outcome) => match outcome.ending {
+                    Ending::Succeeded => runs.succeeded.push(epochs),
+                    Ending::Diverged => runs.diverged.push(epochs),
+                },
+                Replicate::Pending => runs.running.push(epochs),
+                Replicate::Missing => {}
             }
         }
         runs.lacking = match only {
@@ -164,7 +181,7 @@ impl<'a> Runs<'a> {
     }
 
     fn all(&self) -> impl Iterator<Item = &'a [EpochMetrics]> + '_ {
-        self.succeeded.iter().chain(&self.diverged).copied()
+        self.succeeded.iter().chain(&self.diverged).chain(&self.running).copied()
     }
 
     /// Returns how many epochs every replicate that succeeded has.
@@ -172,22 +189,8 @@ impl<'a> Runs<'a> {
         self.succeeded.iter().map(|epochs| epochs.len()).min().unwrap_or(0)
     }
 
-    fn panel(
-        &self,
-        cell: &CellResults,
-        name: String,
-        metrics: &[EpochMetric],
-        up: Scale,
-        size: (f64, f64),
-    ) -> Panel {
-        let last = self.all().map(<[EpochMetrics]>::len).max().unwrap_or(1);
-        let across = Across::Numbers {
-            scale: Scale::between(ScaleKind::Linear, 0.0, last.max(2) as f64 + 0.5),
-            has_zero: false,
-        };
+    fn panel(&self, cell: &CellResults, name: String, metrics: &[EpochMetric], frame: &Frame<'_>) -> Panel {
         let mut svg = Svg::default();
-        let left = left_of(&up, size.1);
-        let frame = Frame { across: &across, across_title: "epoch", up, up_title: unit(metrics), size, left };
         let plane = frame.draw(&mut svg);
         for (number, metric) in metrics.iter().enumerate() {
             self.draw(&mut svg, &plane, *metric, Look::numbered(number));
@@ -222,7 +225,19 @@ impl<'a> Runs<'a> {
             }
         }
         for epochs in &self.diverged {
-            self.draw_diverged(svg, epochs, metric, thin, &at);
+            let points = draw_alone(svg, epochs, metric, thin, &at, "diverged");
+            if let Some(&(x, y)) = points.last() {
+                let area = crate::svg::Area { x: x - 4.0, y: y - 4.0, width: 8.0, height: 8.0 };
+                let hover = format!("diverged after {}", counted(epochs.len()));
+                svg.cross(area, Stroke::plain(thin.paint, 2.0), &hover);
+            }
+        }
+        for epochs in &self.running {
+            let points = draw_alone(svg, epochs, metric, thin, &at, "not finished");
+            if let Some(&end) = points.last() {
+                let hover = format!("not finished: {} so far", counted(epochs.len()));
+                svg.dot(end, 2.6, Paint::Paper, Stroke::plain(thin.paint, 1.4), &hover);
+            }
         }
         let line: Vec<(f64, f64)> = means.iter().map(|(epoch, summary)| at(*epoch, summary.mean)).collect();
         svg.polyline(&line, look.stroke(2.0), &summary_of(metric, &means));
@@ -232,25 +247,6 @@ impl<'a> Runs<'a> {
             let name = Shown::Epoch(metric).name();
             let hover = format!("{name}, epoch {}: {}{half}", epoch + 1, written(summary.mean));
             svg.target(at(*epoch, summary.mean), 5.0, &hover);
-        }
-    }
-
-    fn draw_diverged(
-        &self,
-        svg: &mut Svg,
-        epochs: &[EpochMetrics],
-        metric: EpochMetric,
-        thin: Stroke,
-        at: &dyn Fn(usize, f64) -> (f64, f64),
-    ) {
-        let finite = |epoch: &usize| metric.of(&epochs[*epoch]).is_finite();
-        let points: Vec<(f64, f64)> =
-            (0..epochs.len()).filter(finite).map(|epoch| at(epoch, metric.of(&epochs[epoch]))).collect();
-        svg.polyline(&points, thin, "diverged");
-        if let Some(&(x, y)) = points.last() {
-            let area = crate::svg::Area { x: x - 4.0, y: y - 4.0, width: 8.0, height: 8.0 };
-            let hover = format!("diverged after {}", counted(epochs.len()));
-            svg.cross(area, Stroke::plain(thin.paint, 2.0), &hover);
         }
     }
 
@@ -264,6 +260,22 @@ impl<'a> Runs<'a> {
         };
         (0..shared).filter_map(&mut mean).collect()
     }
+}
+
+/// Draws a replicate that is no part of the mean, and returns its points.
+fn draw_alone(
+    svg: &mut Svg,
+    epochs: &[EpochMetrics],
+    metric: EpochMetric,
+    thin: Stroke,
+    at: &dyn Fn(usize, f64) -> (f64, f64),
+    hover: &str,
+) -> Vec<(f64, f64)> {
+    let finite = |epoch: &usize| metric.of(&epochs[*epoch]).is_finite();
+    let points: Vec<(f64, f64)> =
+        (0..epochs.len()).filter(finite).map(|epoch| at(epoch, metric.of(&epochs[epoch]))).collect();
+    svg.polyline(&points, thin, hover);
+    points
 }
 
 fn counted(epochs: usize) -> String {
@@ -328,6 +340,9 @@ fn notes(runs: &[Runs<'_>], only: Option<usize>) -> Vec<String> {
     }
     if runs.iter().any(|runs| !runs.diverged.is_empty()) {
         notes.push("×: diverged, not part of the mean".to_owned());
+    }
+    if runs.iter().any(|runs| !runs.running.is_empty()) {
+        notes.push("rings: not finished, as far as known; not part of the mean".to_owned());
     }
     notes
 }

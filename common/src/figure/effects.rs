@@ -4,7 +4,7 @@ use super::cells::spoken;
 use super::lines::scale_for;
 use super::plot::{Across, Frame, Place, left_of};
 use super::series::title_of;
-use super::sheet::{LABEL, Look, Panel, SMALL, Sheet, columns_for, size_for};
+use super::sheet::{LABEL, Look, Panel, SMALL, Sheet, columns_for, height_for, room_for, size_for};
 use super::{Drawing, Figure, FigureError, FigureSpec, Need, Shown, Subject};
 use crate::stats::{CONFIDENCE, Summary, TQuantiles};
 use crate::svg::scale::Scale;
@@ -84,9 +84,10 @@ fn drawing(
     });
     let up = scale_for(spec.y_scale, &ends.collect::<Vec<_>>());
     let columns = columns_for(levels.len() + 1);
-    let size = size_for(columns);
-    let mut panels: Vec<Panel> = shares_panel(shares, place, size).into_iter().collect();
-    panels.extend(levels.iter().map(|(axis, levels)| levels_panel(axis, levels, quantity, up, size)));
+    let left = left_of(&up, height_for(columns));
+    let mut panels: Vec<Panel> = shares_panel(shares, place, room_for(columns)).into_iter().collect();
+    let frame = (columns, left);
+    panels.extend(levels.iter().map(|(axis, levels)| levels_panel(axis, levels, quantity, up, frame)));
     let shown = spoken(&quantity.heading());
     let title = spec.title.clone().unwrap_or_else(|| format!("{}: effects on {shown}", study.title));
     let mut notes = vec![
@@ -127,11 +128,17 @@ fn levels(axis: &Heading, cells: &[CellResults], quantity: Quantity) -> Vec<Leve
     names.into_iter().zip(values).map(level).collect()
 }
 
-fn levels_panel(axis: &Heading, levels: &[Level], quantity: Quantity, up: Scale, size: (f64, f64)) -> Panel {
+fn levels_panel(
+    axis: &Heading,
+    levels: &[Level],
+    quantity: Quantity,
+    up: Scale,
+    (columns, left): (usize, f64),
+) -> Panel {
     let across = Across::Names(levels.iter().map(|level| level.name.clone()).collect());
     let (across_title, up_title) = (spoken(&axis.name), title_of(quantity));
     let mut svg = Svg::default();
-    let left = left_of(&up, size.1);
+    let size = size_for(columns, left);
     let frame = Frame { across: &across, across_title: &across_title, up, up_title: &up_title, size, left };
     let plane = frame.draw(&mut svg);
     let look = Look::numbered(0);
@@ -166,7 +173,7 @@ fn levels_panel(axis: &Heading, levels: &[Level], quantity: Quantity, up: Scale,
 }
 
 /// Draws the shares as bars to the right, the largest first; `None` where the grid has none.
-fn shares_panel(shares: &Shares, place: usize, size: (f64, f64)) -> Option<Panel> {
+fn shares_panel(shares: &Shares, place: usize, room: f64) -> Option<Panel> {
     let mut parts: Vec<(String, f64)> = shares
         .sources
         .iter()
@@ -181,13 +188,14 @@ fn shares_panel(shares: &Shares, place: usize, size: (f64, f64)) -> Option<Panel
         return None;
     }
     const ROW: f64 = 24.0;
-    let names = parts.iter().map(|(name, _)| text::width(name, SMALL)).fold(0.0, f64::max).min(150.0);
+    let names_most = room * 0.45;
+    let names = parts.iter().map(|(name, _)| text::width(name, SMALL)).fold(0.0, f64::max).min(names_most);
     let mut svg = Svg::default();
     let left = names + 8.0;
-    let full = size.0 - 60.0;
+    let full = (room - left - text::width("100.0 %", SMALL) - 10.0).min(460.0);
     for (row, (name, share)) in parts.iter().enumerate() {
         let y = row as f64 * ROW + 4.0;
-        let shown = text::fitted(name, SMALL, 150.0);
+        let shown = text::fitted(name, SMALL, names_most);
         svg.text((left - 8.0, y + ROW * 0.5), Anchor::End, SMALL, Paint::Muted, &shown);
         let width = (share.clamp(0.0, 1.0) * full).max(1.0);
         let percent = format!("{:.1} %", share * 100.0);

@@ -29,13 +29,23 @@ pub(super) struct Grid {
 }
 
 const TICK: f64 = 6.0;
+/// Smaller letters than this are left out.
+const WORDS_LEAST: f64 = 10.5;
+
+/// Returns how much room there is left and right of the squares.
+pub(super) fn room_beside(rows: &[String]) -> f64 {
+    LABEL * 1.6 + widest(rows) + TICK + 2.0
+}
+
+fn widest(names: &[String]) -> f64 {
+    names.iter().map(|name| text::width(name, SMALL)).fold(0.0, f64::max).min(150.0)
+}
 
 impl Grid {
     /// Draws the grid with its names.
     pub(super) fn panel(&self, heading: String) -> Panel {
         let (width, height) = self.size;
-        let rows_width = self.rows.iter().map(|row| text::width(row, SMALL)).fold(0.0, f64::max).min(150.0);
-        let left = LABEL * 1.6 + rows_width + TICK;
+        let left = LABEL * 1.6 + widest(&self.rows) + TICK;
         let turned = self.columns.iter().any(|column| text::width(column, SMALL) > width - 3.0);
         let columns_height = if turned { self.columns_height() } else { SMALL + 3.0 };
         let mut svg = Svg::default();
@@ -52,7 +62,9 @@ impl Grid {
         }
         let (across, down) = (self.columns.len() as f64 * width, self.rows.len() as f64 * height);
         svg.outline(Area { x: left, y: 0.0, width: across, height: down }, Stroke::plain(Paint::Muted, 1.0));
-        for (column, name) in self.columns.iter().enumerate() {
+        // Turned names that would touch are left out.
+        let step = if turned { ((SMALL + 2.0) / width).ceil().max(1.0) as usize } else { 1 };
+        for (column, name) in self.columns.iter().enumerate().step_by(step) {
             let x = left + (column as f64 + 0.5) * width;
             if turned {
                 let name = text::fitted(name, SMALL, 150.0);
@@ -81,7 +93,7 @@ impl Grid {
     }
 
     fn columns_height(&self) -> f64 {
-        TICK + self.columns.iter().map(|column| text::width(column, SMALL)).fold(0.0, f64::max).min(150.0)
+        TICK + widest(&self.columns)
     }
 }
 
@@ -97,7 +109,10 @@ impl Square {
     }
 
     fn write(&self, svg: &mut Svg, area: Area, paint: Paint) {
-        let size = (area.height * 0.4).clamp(7.0, SMALL);
+        let size = (area.height * 0.45).min(SMALL);
+        if size < WORDS_LEAST {
+            return;
+        }
         let fits = |line: &&String| text::width(line, size) <= area.width - 2.0;
         let room = ((area.height - 2.0) / (size * 1.1)) as usize;
         let lines: Vec<&String> = self.words.iter().filter(fits).take(room).collect();

@@ -1,10 +1,10 @@
 //! A metric over two axes, a panel for each level of a third.
 
 use super::cells::{lacking, measure, spoken};
-use super::heat::{Grid, Square};
+use super::heat::{Grid, Square, room_beside};
 use super::plot::Place;
 use super::series::{Series, title_of};
-use super::sheet::{Entry, Panel, Sheet, Swatch, columns_for};
+use super::sheet::{Entry, Panel, Sheet, Swatch, columns_for, room_for};
 use super::{Along, Drawing, Figure, FigureError, FigureSpec, Need, Shown, Subject};
 use crate::stats::{CONFIDENCE, Summary, TQuantiles};
 use crate::svg::colour::blues;
@@ -15,6 +15,10 @@ use crate::table::{Column, Counts, Heading, Label, Quantity};
 
 /// The kind `heatmap`.
 pub(super) struct Heatmap;
+
+/// How wide squares are at most, and below what width panels rather stand below one another.
+const WIDTH_LEAST: f64 = 5.0;
+const WIDTH_MOST: f64 = 76.0;
 
 impl Figure for Heatmap {
     fn name(&self) -> &'static str {
@@ -110,12 +114,12 @@ fn drawing(
     let scale = super::lines::scale_for(None, &means);
     let (least, most) = ends(&means, &scale);
     let scale = Scale::between(scale.kind(), least, most);
+    let (columns, width) = layout(series, rows);
     let panels = (0..series.panels.len())
-        .map(|panel| draw_panel(series, rows, &summaries, quantity, &scale, panel))
+        .map(|panel| draw_panel(series, rows, &summaries, quantity, &scale, (panel, width)))
         .collect();
     let ramp = (0..=15).map(|step| Paint::Fixed(blues(f64::from(step) / 15.0))).collect();
-    let legend =
-        vec![Entry { swatch: Swatch::Ramp(ramp, written(least), written(most)), words: title_of(quantity) }];
+    let legend = vec![Entry::new(Swatch::Ramp(ramp, written(least), written(most)), title_of(quantity))];
     let shown = spoken(&quantity.heading());
     let title = spec.title.clone();
     let title = title
@@ -130,8 +134,16 @@ fn drawing(
     }
     notes.extend(series.notes());
     let description = format!("{shown} over {} and {}", series.x_title, rows.title);
-    Sheet { title, legend, panels, columns: columns_for(series.panels.len()), notes, description }
-        .finish(name)
+    Sheet { title, legend, panels, columns, notes, description }.finish(name)
+}
+
+/// Returns how many panels stand side by side, fewer where squares would be too narrow, and how wide the squares are.
+fn layout(series: &Series<'_>, rows: &Rows) -> (usize, f64) {
+    let count = series.names.as_ref().map_or(1, Vec::len).max(1) as f64;
+    let width = |columns: usize| (room_for(columns) - room_beside(&rows.names)) / count;
+    let columns = (1..=columns_for(series.panels.len())).rev().find(|&columns| width(columns) >= WIDTH_LEAST);
+    let columns = columns.unwrap_or(1);
+    (columns, width(columns).min(WIDTH_MOST))
 }
 
 /// Returns the ends of the colours: those of the values, or of the scale around a single one.
@@ -147,7 +159,7 @@ fn draw_panel(
     summaries: &[Option<Summary>],
     quantity: Quantity,
     scale: &Scale,
-    panel: usize,
+    (panel, width): (usize, f64),
 ) -> Panel {
     let columns = series.names.clone().unwrap_or_default();
     let mut squares = vec![vec![None; columns.len()]; rows.names.len()];
@@ -157,7 +169,6 @@ fn draw_panel(
                 Some(square(&point.name, &point.counts, summaries[place], quantity, scale));
         }
     }
-    let width = (520.0 / columns.len().max(1) as f64).clamp(26.0, 74.0);
     let grid = Grid {
         across: series.x_title.clone(),
         down: rows.title.clone(),

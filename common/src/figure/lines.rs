@@ -3,7 +3,7 @@
 use super::cells::spoken;
 use super::plot::{Across, Frame, Place, Plane, left_of};
 use super::series::{Measured, Series, interval_note, matrices, title_of};
-use super::sheet::{Entry, Look, Panel, Sheet, Swatch, columns_for, size_for};
+use super::sheet::{Entry, Look, Panel, Sheet, Swatch, columns_for, columns_of_levels, height_for, size_for};
 use super::{Drawing, Figure, FigureError, FigureSpec, Need, Shown, Subject};
 use crate::svg::scale::{Scale, ScaleKind};
 use crate::svg::{Paint, Stroke, Svg};
@@ -37,12 +37,13 @@ impl Figure for Lines {
         let planned = plan(spec, &series);
         let count = planned.len();
         let columns = if series.panels.len() > 1 && count.is_multiple_of(series.panels.len()) {
-            series.panels.len().min(4)
+            columns_of_levels(series.panels.len())
         } else {
             columns_for(count)
         };
         let across = across(spec, &series);
-        let panels = planned.iter().map(|group| group.panel(&series, &across, size_for(columns))).collect();
+        let left = planned.iter().map(|group| left_of(&group.up, height_for(columns))).fold(0.0, f64::max);
+        let panels = planned.iter().map(|group| group.panel(&series, &across, columns, left)).collect();
         let mut notes =
             vec![interval_note(&series, "band"), "hollow: over fewer replicates than planned".to_owned()];
         if !planned.iter().any(|group| group.has_hollow(&series)) {
@@ -73,6 +74,8 @@ struct Group {
 struct Line {
     look: Look,
     name: String,
+    /// What it is one of, where the legend says so once for all of them.
+    family: &'static str,
     measured: Measured,
     /// Points of the series, from left to right.
     points: Vec<usize>,
@@ -130,6 +133,7 @@ fn metric_group(quantity: Quantity, series: &Series<'_>, panel: usize, up: Scale
     let line = |number: usize| Line {
         look: Look::numbered(number),
         name: series.lines[number].clone(),
+        family: "",
         measured: Measured::of(quantity, series),
         points: points_of(series, panel, number),
     };
@@ -153,7 +157,8 @@ fn sparsity_groups(spec: &FigureSpec, series: &Series<'_>) -> Vec<Group> {
             let count = matrices(&cells);
             let lines = (1..=count).map(|matrix| Line {
                 look: Look::graded(matrix - 1, count),
-                name: format!("weight matrix {matrix}"),
+                name: matrix.to_string(),
+                family: "weight matrix",
                 measured: Measured::of(Quantity::Sparsity(matrix), series),
                 points: points.clone(),
             });
@@ -187,11 +192,17 @@ fn points_of(series: &Series<'_>, panel: usize, line: usize) -> Vec<usize> {
 
 fn legend(series: &Series<'_>, groups: &[Group]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
+    let mut known: Vec<(&str, &str)> = Vec::new();
     for line in groups.iter().flat_map(|group| &group.lines) {
-        if !line.name.is_empty() && !entries.iter().any(|entry| entry.words == line.name) {
-            let has_mark = line.points.iter().any(|&point| series.points[point].x.is_some());
-            entries.push(Entry { swatch: Swatch::Line(line.look, has_mark), words: line.name.clone() });
+        let key = (line.family, line.name.as_str());
+        if line.name.is_empty() || known.contains(&key) {
+            continue;
         }
+        let has_mark = line.points.iter().any(|&point| series.points[point].x.is_some());
+        let lead = if known.iter().any(|(family, _)| *family == line.family) { "" } else { line.family };
+        let swatch = Swatch::Line(line.look, has_mark);
+        entries.push(Entry { swatch, words: line.name.clone(), lead: lead.to_owned() });
+        known.push(key);
     }
     entries
 }
@@ -201,9 +212,10 @@ impl Group {
         self.lines.iter().any(|line| line.points.iter().any(|&point| line.measured.is_partial(series, point)))
     }
 
-    fn panel(&self, series: &Series<'_>, across: &Across, size: (f64, f64)) -> Panel {
+    /// `left`: the room that the widest of all vertical axes needs, so that planes stand below one another.
+    fn panel(&self, series: &Series<'_>, across: &Across, columns: usize, left: f64) -> Panel {
         let mut svg = Svg::default();
-        let left = left_of(&self.up, size.1);
+        let size = size_for(columns, left);
         let up_title = self.up_title.as_str();
         let frame = Frame { across, across_title: &series.x_title, up: self.up, up_title, size, left };
         let plane = frame.draw(&mut svg);

@@ -102,7 +102,8 @@ pub struct Subject<'a> {
 /// What is known of cells beside their summaries.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
-    /// Every epoch of every replicate, by the cell's place; empty for replicates without a result.
+    /// Every epoch of every replicate, by the cell's place; those of replicates that have not ended as far as they are known,
+    /// empty for replicates without a result.
     pub epochs: BTreeMap<usize, Vec<Vec<EpochMetrics>>>,
     /// The final weights, by the cell's place and the replicate.
     pub weights: BTreeMap<(usize, usize), Vec<Matrix>>,

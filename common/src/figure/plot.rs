@@ -151,7 +151,9 @@ impl<'a> Frame<'a> {
         // Turned to the left: the first name must not leave the picture.
         let room = if cosine > 0.0 { (self.left + slot / 2.0 - 6.0) / cosine } else { NAME_MOST };
         let mut depth = 0.0_f64;
-        for (number, name) in names.iter().enumerate() {
+        // Upright names that would touch are left out.
+        let step = ((SMALL + 2.0) / slot).ceil().max(1.0) as usize;
+        for (number, name) in names.iter().enumerate().step_by(step) {
             let name = text::fitted(name, SMALL, room.min(NAME_MOST));
             let at = (plane.x(Place::Name(number)) + SMALL * 0.36, area.bottom() + 12.0);
             svg.turned_text(at, Anchor::End, SMALL, Paint::Muted, &name, degrees);

@@ -11,11 +11,13 @@ pub(super) const MARGIN: f64 = 14.0;
 pub(super) const GAP: f64 = 18.0;
 /// The narrowest sheet: titles and notes need room too.
 const WIDTH_LEAST: f64 = 420.0;
+/// The widest sheet of panels side by side: printed 16 cm wide, its smallest letters are 6 points high.
+pub(super) const WIDTH_MOST: f64 = 900.0;
 
 /// Sizes of letters, in pixels.
-pub(super) const TITLE: f64 = 16.0;
-pub(super) const LABEL: f64 = 12.0;
-pub(super) const SMALL: f64 = 11.0;
+pub(super) const TITLE: f64 = 17.0;
+pub(super) const LABEL: f64 = 13.0;
+pub(super) const SMALL: f64 = 12.0;
 
 /// How a line and its points are told from the others, without colour too.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -79,13 +81,33 @@ pub(super) fn columns_for(panels: usize) -> usize {
     }
 }
 
-/// Returns width and height of the planes of panels that so many stand side by side of.
-pub(super) fn size_for(columns: usize) -> (f64, f64) {
+/// Returns how many stand side by side where each level of an axis has a panel for every metric: a metric's panels form
+/// rows of their own.
+pub(super) fn columns_of_levels(levels: usize) -> usize {
+    if levels < 4 { levels.max(1) } else { columns_for(levels) }
+}
+
+/// Returns how wide a panel may be that so many stand side by side of, all around it included.
+pub(super) fn room_for(columns: usize) -> f64 {
+    let columns = columns.max(1) as f64;
+    (WIDTH_MOST - 2.0 * MARGIN - GAP * (columns - 1.0)) / columns
+}
+
+/// Returns how high planes are that so many stand side by side of.
+pub(super) fn height_for(columns: usize) -> f64 {
     match columns {
-        0 | 1 => (520.0, 300.0),
-        2 => (330.0, 230.0),
-        _ => (250.0, 200.0),
+        0 | 1 => 300.0,
+        2 => 240.0,
+        _ => 190.0,
     }
+}
+
+/// Returns width and height of such planes, which need so much room left of them.
+pub(super) fn size_for(columns: usize, left: f64) -> (f64, f64) {
+    // The name of the last tick may reach beyond the plane.
+    const RIGHT: f64 = 12.0;
+    let most = if columns < 2 { 520.0 } else { 330.0 };
+    ((room_for(columns) - left - RIGHT).min(most), height_for(columns))
 }
 
 /// What stands before the words of a legend's entry.
@@ -104,13 +126,20 @@ pub(super) enum Swatch {
 pub(super) struct Entry {
     pub(super) swatch: Swatch,
     pub(super) words: String,
+    /// What stands before the first of a group of entries, on a line of its own; empty for all others.
+    pub(super) lead: String,
 }
 
 const SWATCH: f64 = 26.0;
 const RAMP: f64 = 90.0;
-const LINE: f64 = 18.0;
+const LINE: f64 = 19.0;
 
 impl Entry {
+    /// Returns an entry that begins no group.
+    pub(super) fn new(swatch: Swatch, words: String) -> Entry {
+        Entry { swatch, words, lead: String::new() }
+    }
+
     fn width(&self, most: f64) -> f64 {
         let lead = match &self.swatch {
             Swatch::Line(..) => SWATCH,
@@ -207,9 +236,14 @@ fn draw_legend(svg: &mut Svg, entries: &[Entry], most: f64, top: f64) -> f64 {
     const BETWEEN: f64 = 18.0;
     let (mut x, mut y) = (0.0, top);
     for (number, entry) in entries.iter().enumerate() {
+        let lead = if entry.lead.is_empty() { 0.0 } else { text::width(&entry.lead, LABEL) + 12.0 };
         let width = entry.width(most);
-        if number == 0 || x + width > most {
+        if number == 0 || lead > 0.0 || x + width > most {
             (x, y) = (0.0, y + LINE);
+        }
+        if lead > 0.0 {
+            svg.text((MARGIN, y - 5.0), Anchor::Start, LABEL, Paint::Ink, &entry.lead);
+            x += lead;
         }
         entry.draw(svg, MARGIN + x, y - 5.0, most);
         x += width + BETWEEN;

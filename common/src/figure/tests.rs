@@ -180,6 +180,56 @@ fn means_of_curves_end_where_the_first_replicate_stops() {
 }
 
 #[test]
+fn a_replicate_that_still_trains_is_drawn_and_is_no_part_of_the_mean() {
+    let replicates = vec![succeeded(0.9, 3, &[]), succeeded(0.9, 3, &[]), Replicate::Pending];
+    let cells = [cell("l1", Some(0.1), "relu", &[8.0], replicates)];
+    let with = |running: Vec<EpochMetrics>| {
+        let mut details = Details::default();
+        details.epochs.insert(0, vec![epochs(3, 1.0), epochs(3, 1.0), running]);
+        draw(&asked("curves", &[]), &cells, &details).unwrap().remove(0).svg
+    };
+    let (known, unknown) = (with(epochs(2, 9.0)), with(Vec::new()));
+    assert!(known.contains("not finished: 2 epochs so far") && known.contains("rings: not finished"));
+    assert!(!unknown.contains("rings") && unknown.contains("(1 not finished of 3)"));
+    let mean = "training loss, epoch 1: 0.5 ±0<";
+    assert!(known.contains(mean) && unknown.contains(mean), "{known}");
+}
+
+/// Returns the sizes in points that the letters of a picture have where it is printed 16 cm wide.
+fn printed_sizes(svg: &str) -> Vec<f64> {
+    let number = |text: &str| text.split('"').next().and_then(|number| number.parse::<f64>().ok()).unwrap();
+    let width = number(svg.split("width=\"").nth(1).unwrap());
+    let sizes = svg.split("font-size=\"").skip(1);
+    sizes.map(|size| number(size) * (16.0 / 2.54 * 72.0) / width).collect()
+}
+
+#[test]
+fn letters_are_read_where_a_figure_is_printed_16_cm_wide() {
+    let hundred = |number: usize| {
+        let (coefficient, sparsities) = ((number + 1) as f64 * 1e-5, [0.1; 7]);
+        let replicates = vec![succeeded(0.9, 3, &sparsities), succeeded(0.91, 3, &sparsities)];
+        let activation = ["relu", "tanh", "sigmoid", "softplus", "elu"][number % 5];
+        cell(["l1", "l2"][number / 50], Some(coefficient), activation, &[64.0; 6], replicates)
+    };
+    let many: Vec<CellResults> = (0..100).map(hundred).collect();
+    let mut asked_for = requests();
+    for (panels, y) in [("activation", "regularizer"), ("regularizer", "activation")] {
+        let keys = [("x", &["coefficient"][..]), ("y", &[y]), ("cells", &["epochs"]), ("panels", &[panels])];
+        asked_for.push(asked("heatmap", &keys));
+    }
+    for asked in asked_for {
+        for cells in [&many[..], &many[..3], &many[..1], &cells()] {
+            for drawing in draw(&asked, cells, &details(cells)).into_iter().flatten() {
+                let sizes = printed_sizes(&drawing.svg);
+                let least = sizes.iter().copied().fold(f64::INFINITY, f64::min);
+                assert!(!sizes.is_empty() && least >= 6.0, "{} of {}: {least} pt", drawing.name, cells.len());
+            }
+        }
+    }
+    assert!(printed_sizes("<svg width=\"1000\"><text font-size=\"11\">")[0] < 6.0);
+}
+
+#[test]
 fn weights_are_images_and_a_matrix_of_the_wrong_size_is_left_out() {
     let cells = [cell("l1", Some(0.1), "relu", &[8.0], vec![succeeded(0.9, 3, &[0.5, 0.25])])];
     let matrix = |inputs: usize, units: usize, count: usize| {

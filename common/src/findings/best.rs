@@ -1,14 +1,14 @@
 //! Which cell of a study is best, by how much, and which cannot be told from it.
 
-use super::{apart, name, pairs, values};
+use super::{apart, called, name, pairs, values};
 use crate::metric::{Better, Metric};
 use crate::spec::Study;
 use crate::stats::{CONFIDENCE, mean, paired_interval};
 use crate::table::text::number;
-use crate::table::{CellResults, Column, Quantity, summarize};
+use crate::table::{CellResults, Column, Counts, Quantity, summarize};
 
-/// More ties than this are counted and not named.
-const TIES_NAMED_MAX: usize = 4;
+/// More cells than this are counted and not named.
+const NAMED_MAX: usize = 4;
 
 /// Says in sentences how the best cell of a study stands to the others, by the first judged quantity of its tables, test
 /// accuracy before all others; nothing where a study has fewer than two cells with results.
@@ -23,35 +23,53 @@ pub fn best_of(study: &Study, cells: &[CellResults]) -> Option<String> {
         return None;
     }
     let named = |cell: &CellResults| name(&settings, &cell.choices);
-    let what = quantity.heading();
+    let what = called(quantity);
     let value = summarize(best, quantity).map_or(String::new(), |summary| number(&summary, quantity));
-    let mut text = format!("Best by {what}: {} with {value}.", named(best));
+    let mut text = format!("Best by {what}: {} ({value}).", named(best));
     let (mut tied, mut next) = (Vec::new(), None);
     for &other in others {
         match paired_interval(&pairs(quantity, best, other), CONFIDENCE) {
             Some(interval) if !interval.contains(0.0) => {
                 next = next
-                    .or_else(|| Some(format!("{} by {}", named(other), apart(quantity, &interval, most))));
+                    .or_else(|| Some(format!("{}, by {}", named(other), apart(quantity, &interval, most))));
             }
             _ => tied.push(named(other)),
         }
     }
     match tied.len() {
         0 => {}
-        1..=TIES_NAMED_MAX => text += &format!(" Not to be told from it: {}.", tied.join("; ")),
-        many => text += &format!(" Not to be told from it: {many} others."),
+        1..=NAMED_MAX => text += &format!(" Cannot be told apart from it: {}.", tied.join("; ")),
+        many => text += &format!(" Cannot be told apart from it: {many} others."),
     }
     if let Some(next) = next {
-        text += &format!(" It is ahead of the next that can be told from it, {next}.");
+        text += &format!(" The first clearly behind it: {next}.");
     }
-    if cells.len() > ranked.len() {
-        text += &format!(
-            " {} of {} cells are not judged: they lack replicates.",
-            cells.len() - ranked.len(),
-            cells.len()
-        );
+    Some(text + &unjudged(quantity, cells, most, &named))
+}
+
+/// Names the cells that have fewer values than others, and why.
+fn unjudged(
+    quantity: Quantity,
+    cells: &[CellResults],
+    most: usize,
+    named: &dyn Fn(&CellResults) -> String,
+) -> String {
+    let lacking = cells.iter().filter(|cell| values(quantity, cell).len() < most);
+    let lacking: Vec<String> = lacking
+        .map(|cell| {
+            let counts = Counts::of(&cell.replicates);
+            match counts.lacking() {
+                // It trained to its end, and the quantity was not measured.
+                none if none.is_empty() => named(cell),
+                lacking => format!("{} ({lacking} of {})", named(cell), counts.planned),
+            }
+        })
+        .collect();
+    match lacking.len() {
+        0 => String::new(),
+        1..=NAMED_MAX => format!(" Not judged, as replicates are missing: {}.", lacking.join("; ")),
+        many => format!(" Not judged, as replicates are missing: {many} of {} cells.", cells.len()),
     }
-    Some(text)
 }
 
 /// Returns the cells with so many values, the best mean first; equal ones in the study's order.
@@ -81,7 +99,7 @@ fn judged(study: &Study) -> Option<Quantity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::fixture;
+    use crate::table::{Replicate, fixture};
 
     #[test]
     fn the_best_cell_is_named_with_what_cannot_be_told_from_it() {
@@ -95,8 +113,16 @@ mod tests {
         let text = best_of(&sweep.studies[0], &cells).unwrap();
         assert_eq!(
             text,
-            "Best by test_accuracy: regularizer=l1 with 0.960 ±0.025. Not to be told from it: regularizer=l2. \
-             It is ahead of the next that can be told from it, regularizer=none by 0.0500 ±0.0000."
+            "Best by test accuracy: regularizer l1 (0.960 ±0.025). Cannot be told apart from it: regularizer l2. \
+             The first clearly behind it: regularizer none, by 0.0500 ±0.0000."
+        );
+        let lacking = [cell("none", &[0.90, 0.91]), cells[1].clone(), cells[2].clone()];
+        let mut lacking = lacking.to_vec();
+        lacking[0].replicates.push(Replicate::Pending);
+        assert!(
+            best_of(&sweep.studies[0], &lacking)
+                .unwrap()
+                .ends_with(" Not judged, as replicates are missing: regularizer none (1 not finished of 3).")
         );
         assert_eq!(best_of(&sweep.studies[0], &cells[..1]), None);
     }

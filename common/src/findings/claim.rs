@@ -1,6 +1,6 @@
 //! Whether a sentence holds: confirmed, contradicted, or not to be told from what was measured.
 
-use super::{Claim, Comparison, NamedCell, Relation, Than, apart, pairs, values};
+use super::{Claim, Comparison, NamedCell, Relation, Than, apart, begun, called, pairs, values};
 use crate::choice::Choices;
 use crate::stats::{CONFIDENCE, Interval, paired_interval};
 use crate::table::CellResults;
@@ -32,39 +32,68 @@ impl Verdict {
 pub struct Answer {
     /// Contradicted where one of its comparisons is, confirmed where all are.
     pub verdict: Verdict,
-    /// A sentence for each comparison.
-    pub because: Vec<String>,
+    /// What each comparison says, and a sentence that says why.
+    pub because: Vec<(Verdict, String)>,
 }
 
 /// Answers a claim from the cells that `of` finds.
 pub fn answer(claim: &Claim, of: &dyn Fn(&Choices) -> CellResults) -> Answer {
-    let answers: Vec<(Verdict, String)> = claim.holds.iter().map(|holds| compare(holds, of)).collect();
-    let verdicts = answers.iter().map(|(verdict, _)| *verdict);
-    let verdict = verdicts.max().unwrap_or(Verdict::Open);
-    Answer { verdict, because: answers.into_iter().map(|(_, sentence)| sentence).collect() }
+    let because: Vec<(Verdict, String)> = claim.holds.iter().map(|holds| compare(holds, of)).collect();
+    let verdict = because.iter().map(|(verdict, _)| *verdict).max().unwrap_or(Verdict::Open);
+    Answer { verdict, because }
 }
 
 fn compare(comparison: &Comparison, of: &dyn Fn(&Choices) -> CellResults) -> (Verdict, String) {
     let Comparison { quantity, cell, relation, than } = comparison;
     let results = of(&cell.choices);
-    let (pairs, other) = match than {
-        Than::Cell(other) => (pairs(*quantity, &results, &of(&other.choices)), other.name.clone()),
+    let pairs = match than {
+        Than::Cell(other) => pairs(*quantity, &results, &of(&other.choices)),
         Than::Number(number) => {
-            let pair = |value| (value, *number);
-            (values(*quantity, &results).into_iter().map(pair).collect(), number.to_string())
+            values(*quantity, &results).into_iter().map(|value| (value, *number)).collect()
         }
     };
     let Some(interval) = paired_interval(&pairs, CONFIDENCE) else {
-        return (Verdict::Open, too_few(comparison, pairs.len(), &other));
+        return (Verdict::Open, too_few(comparison, pairs.len()));
     };
-    let verdict = judge(*relation, interval);
-    (verdict, sentence(comparison, interval, pairs.len(), &other))
+    (judge(*relation, interval), sentence(comparison, interval, pairs.len()))
 }
 
-fn too_few(comparison: &Comparison, n: usize, other: &str) -> String {
-    let Comparison { quantity, cell: NamedCell { name, .. }, .. } = comparison;
-    let what = quantity.heading();
-    format!("{what} of {name} and {other}: {n} of the replicates have both, an interval needs two")
+/// The parts of a sentence: what is compared and where, of which cell, with what.
+struct Parts {
+    what: String,
+    cell: String,
+    other: String,
+}
+
+impl Parts {
+    fn of(Comparison { quantity, cell, than, .. }: &Comparison) -> Parts {
+        let what = begun(&called(*quantity));
+        let quoted = |cell: &NamedCell| match cell.label.is_empty() {
+            true => format!("“{}”", cell.title),
+            false => format!("“{}” ({})", cell.title, cell.label),
+        };
+        match than {
+            // Cells of one study differ in their labels: the study is named once.
+            Than::Cell(other) if other.study == cell.study => Parts {
+                what: format!("{what} in “{}”", cell.title),
+                cell: cell.label.clone(),
+                other: other.label.clone(),
+            },
+            Than::Cell(other) => Parts { what, cell: quoted(cell), other: quoted(other) },
+            Than::Number(number) => Parts { what, cell: quoted(cell), other: number.to_string() },
+        }
+    }
+}
+
+fn too_few(comparison: &Comparison, n: usize) -> String {
+    let Parts { what, cell, other } = Parts::of(comparison);
+    let with = match n {
+        0 => "no replicate has".to_owned(),
+        1 => "one replicate has".to_owned(),
+        n => format!("{n} replicates have"),
+    };
+    let both = if matches!(comparison.than, Than::Cell(_)) { "both values" } else { "a value" };
+    format!("{what}: {cell} is not compared with {other} yet: {with} {both}, an interval needs two")
 }
 
 /// Returns whether the interval of the difference lies where the relation says.
@@ -84,18 +113,21 @@ fn judge(relation: Relation, difference: Interval) -> Verdict {
     }
 }
 
-fn sentence(comparison: &Comparison, difference: Interval, n: usize, other: &str) -> String {
-    let Comparison { quantity, cell: NamedCell { name, .. }, relation, .. } = comparison;
-    let (what, by) = (quantity.heading(), apart(*quantity, &difference, n));
+fn sentence(comparison: &Comparison, difference: Interval, n: usize) -> String {
+    let Parts { what, cell, other } = Parts::of(comparison);
+    let by = apart(comparison.quantity, &difference, n);
+    // A difference that is rounded to nothing is neither above nor below.
+    let is_none = by.split(' ').next().and_then(|mean| mean.parse().ok()) == Some(0.0);
     let found = match difference.estimate {
-        0.0 => format!("{what} of {name} is that of {other} in the mean, {by} apart"),
-        above if above > 0.0 => format!("{what} of {name} is {by} above {other}"),
-        _ => format!("{what} of {name} is {by} below {other}"),
+        _ if is_none => format!("{what}: {cell} differs from {other} by {by}"),
+        above if above > 0.0 => format!("{what}: {cell} is {by} above {other}"),
+        _ => format!("{what}: {cell} is {by} below {other}"),
     };
-    match relation {
-        Relation::About(margin) => format!("{found}; {margin} counts as the same"),
-        Relation::NotHigher(margin) | Relation::NotLower(margin) if *margin > 0.0 => {
-            format!("{found}; {margin} counts as no difference")
+    match comparison.relation {
+        Relation::NotHigher(margin) | Relation::NotLower(margin) | Relation::About(margin)
+            if margin > 0.0 =>
+        {
+            format!("{found} (up to {margin} counts as no difference)")
         }
         _ => found,
     }
@@ -104,9 +136,42 @@ fn sentence(comparison: &Comparison, difference: Interval, n: usize, other: &str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::Metric;
+    use crate::table::Quantity;
 
     fn at(estimate: f64, half_width: f64) -> Interval {
         Interval { estimate, half_width }
+    }
+
+    fn named(study: usize, title: &str, label: &str) -> NamedCell {
+        let choices = crate::choice::Choices::default();
+        NamedCell { study, choices, title: title.to_owned(), label: label.to_owned() }
+    }
+
+    #[test]
+    fn a_sentence_says_what_stands_where_and_by_how_much() {
+        let quantity = Quantity::Metric(Metric::TestAccuracy);
+        let comparison =
+            |than, relation| Comparison { quantity, cell: named(0, "L2", "coefficient 0.1"), relation, than };
+        let said = |than, relation, estimate| sentence(&comparison(than, relation), at(estimate, 0.004), 3);
+        let same = || Than::Cell(named(0, "L2", "coefficient 1"));
+        assert_eq!(
+            said(same(), Relation::Higher, 0.02),
+            "Test accuracy in “L2”: coefficient 0.1 is 0.0200 ±0.0040 above coefficient 1"
+        );
+        assert_eq!(
+            said(Than::Cell(named(1, "Benchmark", "")), Relation::About(0.05), -0.02),
+            "Test accuracy: “L2” (coefficient 0.1) is 0.0200 ±0.0040 below “Benchmark” (up to 0.05 counts as no difference)"
+        );
+        assert_eq!(
+            said(Than::Number(0.1135), Relation::Lower, 0.00001),
+            "Test accuracy: “L2” (coefficient 0.1) differs from 0.1135 by 0.0000 ±0.0040"
+        );
+        assert_eq!(
+            too_few(&comparison(same(), Relation::Lower), 1),
+            "Test accuracy in “L2”: coefficient 0.1 is not compared with coefficient 1 yet: one replicate has both values, \
+             an interval needs two"
+        );
     }
 
     #[test]

@@ -11,11 +11,12 @@ mod printed;
 
 pub use best::best_of;
 pub use claim::{Answer, Verdict, answer};
-pub use fit::{Fit, FitRow, Fitted, fit};
+pub use fit::{Agreement, Fit, FitRow, Fitted, fit};
 pub use printed::{Beside, Row, beside};
 
 use crate::choice::Choices;
 use crate::stats::Summary;
+use crate::table::text::spoken;
 use crate::table::{CellResults, Label, Quantity, Replicate};
 
 /// `[publication]`: what someone has printed of the same experiments.
@@ -106,17 +107,38 @@ pub struct NamedCell {
     pub study: usize,
     /// Its complete choices.
     pub choices: Choices,
-    /// The study's title or name, and what the cell has on its axes.
-    pub name: String,
+    /// The study's title or name.
+    pub title: String,
+    /// What the cell has on the study's axes; empty where it has none.
+    pub label: String,
 }
 
-/// Names a cell by what it has on the axes of its study: `coefficient=0.001`; empty where the study has none.
+impl NamedCell {
+    /// Returns what it is called where its study is not known: `L2, coefficient 0.001`.
+    pub fn name(&self) -> String {
+        if self.label.is_empty() { self.title.clone() } else { format!("{}, {}", self.title, self.label) }
+    }
+}
+
+/// Names a cell by what it has on the axes of its study: `regularizer l2, coefficient 0.001`; empty where the study has none.
 pub fn name(settings: &[&str], choices: &Choices) -> String {
     let setting = |setting: &&str| match Label::of(choices, setting) {
         Label::Absent => None,
-        label => Some(format!("{}={label}", setting.rsplit('.').next().unwrap_or(setting))),
+        label => Some(format!("{} {label}", spoken(setting))),
     };
-    settings.iter().filter_map(setting).collect::<Vec<_>>().join(" ")
+    settings.iter().filter_map(setting).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns a quantity as it is called in a sentence: `mean sparsity`.
+fn called(quantity: Quantity) -> String {
+    spoken(&quantity.heading())
+}
+
+/// Returns the text with a capital letter.
+fn begun(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    first + letters.as_str()
 }
 
 /// Returns the values that two cells have in the same replicates.

@@ -67,7 +67,7 @@ pub fn beside(publication: &Publication, of: &dyn Fn(&Choices) -> CellResults) -
             let summary = quantiles.summarize(&ours);
             rows.push(Row {
                 study: printed.cell.study,
-                cell: printed.cell.name.clone(),
+                cell: printed.cell.name(),
                 quantity: value.quantity,
                 printed: value.text.clone(),
                 ours: summary.as_ref().map_or(String::new(), |summary| number(summary, value.quantity)),

@@ -303,9 +303,7 @@ impl Studies<'_> {
 
     fn named(&self, study: usize, choices: &Choices) -> NamedCell {
         let of = &self.studies[study];
-        let title = of.title.as_ref().unwrap_or(&of.name);
-        let cell = name(&self.settings(study), choices);
-        let name = if cell.is_empty() { title.clone() } else { format!("{title}, {cell}") };
-        NamedCell { study, choices: choices.clone(), name }
+        let title = of.title.as_ref().unwrap_or(&of.name).clone();
+        NamedCell { study, choices: choices.clone(), title, label: name(&self.settings(study), choices) }
     }
 }

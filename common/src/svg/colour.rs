@@ -30,8 +30,9 @@ pub enum Paint {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rgb(pub u8, pub u8, pub u8);
 
-/// What every picture has as its style, and a page that holds pictures needs once: other colours where dark is preferred.
-pub const STYLE: &str = "@media(prefers-color-scheme:dark){\
+/// What every picture has as its style, and a page that holds pictures needs once: other colours on a screen where dark is
+/// preferred.
+pub const STYLE: &str = "@media screen and (prefers-color-scheme:dark){\
 .gs-ink{fill:#e8e8e8}.gs-muted{fill:#aeb4ba}.gs-grid{fill:#343a40}.gs-paper{fill:#15181b}\
 .gs-ink-l{stroke:#e8e8e8}.gs-muted-l{stroke:#aeb4ba}.gs-grid-l{stroke:#343a40}.gs-paper-l{stroke:#15181b}\
 .gs-0{fill:#4da3e0}.gs-1{fill:#f2813a}.gs-2{fill:#2cc796}.gs-3{fill:#e39bc6}.gs-4{fill:#f5bc42}.gs-5{fill:#a5dcff}\
@@ -130,14 +131,15 @@ pub fn diverging(share: f64) -> Rgb {
     }
 }
 
-/// Colours in an order, each of a brightness that is read on white and on black; `share` is within 0 … 1.
+/// Colours in an order from violet over rose to olive, each of a brightness that is read on white and on black, and none of
+/// those that the first lines have; `share` is within 0 … 1.
 pub fn graded(share: f64) -> Rgb {
     const ORDER: [Rgb; 5] = [
-        Rgb(0x7b, 0x5e, 0xc9),
-        Rgb(0x34, 0x87, 0xc9),
-        Rgb(0x1f, 0x9e, 0x89),
-        Rgb(0x9a, 0x93, 0x22),
-        Rgb(0xd9, 0x6f, 0x22),
+        Rgb(0x7a, 0x5c, 0xd6),
+        Rgb(0xa9, 0x5c, 0xbe),
+        Rgb(0xbb, 0x68, 0x96),
+        Rgb(0xa8, 0x7b, 0x63),
+        Rgb(0x8f, 0x8f, 0x1f),
     ];
     ramp(&ORDER, share)
 }

@@ -239,7 +239,7 @@ impl Svg {
         let paper = Paint::Paper.fill();
         let family = text::FAMILY;
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" role=\"img\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" preserveAspectRatio=\"xMinYMin\" role=\"img\" \
              font-family=\"{family}\">\n<title>{title}</title>\n<desc>{description}</desc>\n<style>{STYLE}</style>\n\
              <rect width=\"{w}\" height=\"{h}\" {paper}/>\n{}</svg>\n",
             self.0

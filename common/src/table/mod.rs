@@ -229,6 +229,13 @@ impl Counts {
         counts
     }
 
+    /// Says which replicates did not train to their end, and why: `1 diverged, 2 not finished`; empty where all did.
+    pub fn lacking(&self) -> String {
+        let named = [(self.diverged, "diverged"), (self.failed, "failed"), (self.pending, "not finished")];
+        let parts = named.into_iter().filter(|(count, _)| *count > 0);
+        parts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    }
+
     /// Returns how many ended with a result: succeeded or diverged.
     pub fn done(&self) -> usize {
         self.succeeded + self.diverged

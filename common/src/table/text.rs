@@ -17,6 +17,16 @@ pub struct EntryText {
     pub mark: Mark,
 }
 
+/// Returns a setting's or metric's name as people read it in a sentence: the last part, words apart.
+pub fn spoken(name: &str) -> String {
+    let name = name.rsplit('.').next().unwrap_or(name);
+    match (name, name.strip_prefix("min_")) {
+        ("sparsity_mean", _) => "mean sparsity".to_owned(),
+        (_, Some(rest)) => format!("smallest {}", rest.replace('_', " ")),
+        (_, None) => name.replace('_', " "),
+    }
+}
+
 impl EntryText {
     /// Writes down what the replicates of `cell` gave.
     pub fn of(cell: &Cell, entry: &Entry, decimals: Decimals) -> EntryText {
