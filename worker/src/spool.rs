@@ -5,7 +5,7 @@
 //! to the same bits. A spool saves work and decides nothing.
 
 use gridsweep_common::id::{Digest, Fence};
-use gridsweep_proto::{MESSAGE_BYTES_MAX, convert, v1};
+use gridsweep_proto::{MESSAGE_BYTES_MAX, PROTOCOL_MINOR, convert, v1};
 use prost::Message;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -184,7 +184,7 @@ fn read_frame(bytes: &[u8]) -> Option<(Spooled, usize)> {
         return None;
     }
     let message = v1::Finished::decode(message).ok()?;
-    let (fence, outcome) = convert::finished(&message).ok()?;
+    let (fence, outcome) = convert::finished(&message, PROTOCOL_MINOR).ok()?;
     Some((Spooled { fence, digest: outcome.digest(), message }, FRAME_BYTES + length))
 }
 
