@@ -16,13 +16,13 @@ const TRIALS_PER_BATCH: u64 = 2_000;
 pub(crate) fn record(state: &TempDir, grid: &Grid, trials: u64) {
     let stored = SqliteReader::open(state.path()).unwrap().sweeps().unwrap().remove(0);
     assert_eq!(stored.name, format!("s{}", grid.name));
-    let open = open(stored.frozen);
+    let (sweep, open) = (stored.id, open(stored.frozen));
     let mut store = SqliteStore::open(state.path()).unwrap();
     let term = store.begin_term().unwrap();
     let outcome = Arc::new(convert::outcome(&finished(1).outcome.unwrap()).unwrap());
     let mut next = 0;
     while next < trials {
-        let mut batch = Batch { term, ..Batch::default() };
+        let (mut batch, mut known) = (Batch { term, ..Batch::default() }, Vec::new());
         for index in next..(next + TRIALS_PER_BATCH).min(trials) {
             let spec = Arc::new(open.trial(index).unwrap());
             let (trial, attempt) = (spec.id(), Attempt(1));
@@ -39,7 +39,9 @@ pub(crate) fn record(state: &TempDir, grid: &Grid, trials: u64) {
                 Event::TrialFinished { trial, end: TrialEnd::Diverged, digest: outcome.digest() },
             ]);
             batch.records.push(Record { trial, attempt, outcome: Arc::clone(&outcome) });
+            known.push((index, trial));
         }
+        batch.events.push(Event::CursorAdvanced { sweep, cursor: next + known.len() as u64, known });
         store.commit(&batch).unwrap();
         next += TRIALS_PER_BATCH;
     }

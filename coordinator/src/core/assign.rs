@@ -237,15 +237,10 @@ pub(super) fn apply_leased(
     worker_name: &Arc<str>,
     expires: Moment,
 ) {
-    let trial = core.trials.entry(fence.trial).or_insert_with(|| TrialState {
-        phase: Phase::Pending { spec: Arc::clone(spec) },
-        attempts: 0,
-        failures: 0,
-        losses: 0,
-        shunned: None,
-        places: Vec::new(),
-        checkpoint: None,
-    });
+    let trial = core
+        .trials
+        .entry(fence.trial)
+        .or_insert_with(|| TrialState::new(Phase::Pending { spec: Arc::clone(spec) }));
     trial.attempts = trial.attempts.max(fence.attempt.0);
     let state = core.workers.get_mut(&worker);
     let lease = Lease {
@@ -281,20 +276,26 @@ pub(super) fn apply_advanced(core: &mut Core, sweep: SweepId, cursor: u64, known
     let Some(state) = core.sweeps.get_mut(&sweep) else { return };
     state.ended.cancelled += cursor - state.cursor - known.len() as u64;
     state.cursor = cursor;
+    let mut pending = Vec::new();
     for &(index, id) in known {
-        let end = core.trials.get_mut(&id).and_then(|trial| {
-            trial.places.push((sweep, index));
-            match &trial.phase {
-                Phase::Recorded { end, .. } | Phase::GivenUp { end, .. } => Some(*end),
-                Phase::Pending { .. } | Phase::Leased { .. } => None,
+        let trial = core.trials.get_mut(&id);
+        match trial.as_ref().map(|trial| &trial.phase) {
+            Some(Phase::Recorded { end, .. }) => {
+                *state.ended.of(*end) += 1;
+                continue;
             }
-        });
-        match end {
-            Some(end) => *state.ended.of(end) += 1,
-            None => state.outstanding += 1,
+            Some(Phase::GivenUp { end, .. }) => *state.ended.of(*end) += 1,
+            Some(Phase::Leased { .. }) | None => state.outstanding += 1,
+            Some(Phase::Pending { .. }) => {
+                state.outstanding += 1;
+                pending.push(id);
+            }
+        }
+        if let Some(trial) = trial {
+            trial.places.push((sweep, index));
         }
     }
-    known.iter().for_each(|(_, id)| core.queue_anew(*id));
+    pending.into_iter().for_each(|id| core.queue_anew(id));
 }
 
 #[cfg(test)]
@@ -326,6 +327,33 @@ mod tests {
         assert_eq!((of(0..3, 0), of(0..3, 1)), (2, 1), "slots first");
         assert_eq!((of(3..6, 0), of(3..6, 1)), (2, 1), "then one ahead of each slot");
         assert_eq!(leases.len(), 6);
+    }
+
+    #[test]
+    fn after_a_restart_the_cursor_is_where_it_was_and_everything_behind_it_is_counted() {
+        let mut world = World::new();
+        let sweep = world.submit(sweep_of("a", 9)).sweep;
+        let worker = world.join(2);
+        let leases = world.assign();
+        world.finish(worker, leases[0].1);
+        world.finish(worker, leases[2].1);
+        let stands = |world: &World| {
+            let state = &world.core.sweeps[&sweep];
+            (state.cursor, state.ended, state.outstanding)
+        };
+        let before = stands(&world);
+        assert_eq!((before.0, before.1.succeeded, before.2), (4, 2, 2));
+        world.restart();
+        assert_eq!(stands(&world), before, "nothing is looked at again");
+        let worker = world.join(1);
+        let next: Vec<_> = world.assign().iter().map(|(_, fence)| fence.trial).collect();
+        assert_eq!(next, [leases[1].1.trial, leases[3].1.trial], "what was begun goes first");
+        for n in 0..7 {
+            let lease = world.leases_of(worker)[0].1;
+            assert_eq!(world.finish(worker, lease), 1, "trial {n} of the rest");
+            world.assign();
+        }
+        assert!(world.core.snapshot().sweeps[0].has_ended);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::blame::end_failed;
 use super::state::{Core, Lease, Moment, Phase, TrialEnd, TrialState};
-use super::{AttemptEnding, Decision, Event, Message, Record, keep};
+use super::{AttemptEnding, Decision, Event, KnownResult, Message, Record, keep};
 use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Outcome};
 use gridsweep_common::trial::{Failure, TrialSpec};
@@ -104,6 +104,16 @@ pub(super) fn apply_recorded(core: &mut Core, id: TrialId, end: TrialEnd, digest
     end_trial(core, id, end, |_| Phase::Recorded { end, digest });
 }
 
+/// Takes the results that a store has, all of them at once: they are in order, and a map of a million is built in one go.
+pub(super) fn apply_known(core: &mut Core, results: &[KnownResult]) {
+    let trial = |known: &KnownResult| {
+        let &KnownResult { trial, attempts, end, digest } = known;
+        let phase = Phase::Recorded { end, digest };
+        (trial, TrialState { attempts: attempts.0, ..TrialState::new(phase) })
+    };
+    core.trials.append(&mut results.iter().map(trial).collect());
+}
+
 /// Ends a trial without a result.
 pub(super) fn apply_given_up(core: &mut Core, id: TrialId, end: TrialEnd) {
     end_trial(core, id, end, |spec| Phase::GivenUp { end, spec });
@@ -118,10 +128,13 @@ fn end_trial(core: &mut Core, id: TrialId, end: TrialEnd, phase: impl FnOnce(Arc
         Phase::Pending { spec } | Phase::Leased { spec, .. } => (Arc::clone(spec), None),
     };
     (trial.phase, trial.checkpoint) = (phase(spec), None);
-    if let Some(place) = trial.places.first() {
+    // With its result a trial is over for good: of those there are many, and where they stand matters to nobody.
+    let is_over = matches!(trial.phase, Phase::Recorded { .. });
+    let places = if is_over { std::mem::take(&mut trial.places) } else { trial.places.clone() };
+    for place in &places {
         core.waiting.remove(place);
     }
-    for (sweep, _) in &trial.places {
+    for (sweep, _) in &places {
         let Some(state) = core.sweeps.get_mut(sweep) else { continue };
         match before {
             Some(before) => *state.ended.of(before) -= 1,

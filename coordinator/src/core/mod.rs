@@ -28,7 +28,7 @@ pub(crate) mod testing;
 
 pub use assign::STEPS_MAX as ASSIGN_STEPS_MAX;
 pub use cancel::CancelReport;
-pub use decision::{Answer, Decision, Effect, Message, Record};
+pub use decision::{Answer, Decision, Effect, KnownResult, Message, Record};
 pub use invariants::check;
 pub use join::{Claims, Offer, Refusal};
 pub use renew::Progress;
@@ -266,6 +266,11 @@ pub enum Event {
         /// The trial.
         trial: TrialId,
     },
+    /// What a store knows of trials that have their results: their attempts are of no more use.
+    ResultsKnown {
+        /// In the order of the ids.
+        results: Vec<KnownResult>,
+    },
     /// Durable: a second result of the same trial has other bits: broken hardware or a bug. It is kept.
     ResultConflicted {
         /// The trial.
@@ -282,7 +287,7 @@ pub enum Event {
         /// The sweep.
         sweep: SweepId,
     },
-    /// A sweep's cursor has moved over trials that need no new row.
+    /// Durable: a sweep's cursor has moved over trials that need no new row.
     CursorAdvanced {
         /// The sweep.
         sweep: SweepId,
@@ -415,9 +420,10 @@ impl Event {
             | Event::TrialFinished { .. }
             | Event::TrialFailed { .. }
             | Event::TrialQuarantined { .. }
-            | Event::ResultConflicted { .. } => true,
+            | Event::ResultConflicted { .. }
+            | Event::CursorAdvanced { .. } => true,
             Event::SweepActivated { .. }
-            | Event::CursorAdvanced { .. }
+            | Event::ResultsKnown { .. }
             | Event::WorkerJoined { .. }
             | Event::LeasesClaimed { .. }
             | Event::LeasesRenewed { .. }
@@ -495,6 +501,7 @@ impl Core {
             Event::TrialFinished { trial, end, digest } => {
                 finish::apply_recorded(self, *trial, *end, *digest);
             }
+            Event::ResultsKnown { results } => finish::apply_known(self, results),
             Event::TrialFailed { trial, .. } => finish::apply_given_up(self, *trial, TrialEnd::Failed),
             Event::TrialQuarantined { trial, .. } => {
                 finish::apply_given_up(self, *trial, TrialEnd::Quarantined);

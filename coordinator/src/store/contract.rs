@@ -5,7 +5,7 @@ use super::{
     StoredResults,
 };
 use crate::core::testing::{outcome, sweep_of};
-use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
+use crate::core::{AttemptEnding, Event, KnownResult, Moment, Record, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Evaluation, HISTOGRAM_BINS, MatrixSummary, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, KeptCheckpoint, TrialSpec};
@@ -142,36 +142,94 @@ fn what_is_committed_is_read_back_to_the_bit() {
 }
 
 #[test]
-fn what_is_loaded_tells_the_same_story() {
+fn what_is_loaded_tells_the_same_story_and_of_a_result_only_what_matters() {
     for_every_store(|subject| {
         begin(subject);
-        commit(subject, vec![ended(1, AttemptEnding::Lost("gone".to_owned())), leased(2)], vec![]);
-        let (events, record) = finished(&success(), 2);
-        commit(subject, events, vec![record]);
-        let events = subject.store().load().unwrap();
-        let story: Vec<String> = events
-            .iter()
-            .map(|event| match event {
+        let lost = ended(1, AttemptEnding::Lost("gone".to_owned()));
+        commit(subject, vec![lost, leased(2), leased(3)], vec![]);
+        let story = |subject: &mut dyn Subject| {
+            let events = subject.store().load().unwrap();
+            let tell = |event: &Event| match event {
                 Event::SweepSubmitted { sweep, open, .. } => format!("sweep {sweep} {}", open.sweep.name),
-                Event::AttemptLeased { fence, .. } => format!("leased {}", fence.attempt),
+                Event::AttemptLeased { fence, .. } => format!("leased {} {}", fence.term, fence.attempt),
                 Event::AttemptEnded { attempt, ending, .. } => format!("ended {attempt} {ending:?}"),
-                Event::TrialFinished { end, digest, .. } => {
-                    assert_eq!(*digest, success().digest());
-                    format!("finished {}", end.name())
-                }
+                Event::ResultsKnown { results } => format!("{results:?}"),
                 other => panic!("not expected: {other:?}"),
-            })
-            .collect();
-        let expected = [
-            "sweep 1 a",
-            "leased 1",
-            "ended 1 Lost(\"gone\")",
-            "leased 2",
-            "ended 2 Finished",
-            "finished succeeded",
-        ];
-        assert_eq!(story, expected);
+            };
+            events.iter().map(tell).collect::<Vec<_>>()
+        };
+        let open = ["sweep 1 a", "leased 1 1", "ended 1 Lost(\"gone\")", "leased 1 2", "leased 1 3"];
+        assert_eq!(story(subject), open);
+        let (mut events, record) = finished(&success(), 2);
+        events.push(ended(3, AttemptEnding::Superseded));
+        commit(subject, events, vec![record]);
+        let (trial, digest) = (spec().id(), success().digest());
+        let known = KnownResult { trial, attempts: Attempt(3), end: TrialEnd::Succeeded, digest };
+        assert_eq!(story(subject), ["sweep 1 a".to_owned(), format!("{:?}", [known])]);
     });
+}
+
+#[test]
+fn a_cursor_is_where_it_was_until_its_sweep_begins_anew() {
+    for_every_store(|subject| {
+        begin(subject);
+        let open = sweep_of("a", 3);
+        let ids: Vec<(u64, TrialId)> = (0..3).map(|n| (n, open.trial(n).unwrap().id())).collect();
+        let lease = |n: u64| {
+            let (fence, spec) = (Fence { trial: ids[n as usize].1, ..fence(1) }, open.trial(n).unwrap());
+            let (worker, worker_name) = (WorkerId(1), "worker".into());
+            Event::AttemptLeased { fence, spec: Arc::new(spec), worker, worker_name, expires: Moment(9) }
+        };
+        let advance = |known: &[(u64, TrialId)]| {
+            let cursor = known.last().map_or(0, |(index, _)| index + 1);
+            Event::CursorAdvanced { sweep: SweepId(1), cursor, known: known.to_vec() }
+        };
+        let passed = |subject: &mut dyn Subject| {
+            subject.store().load().unwrap().into_iter().find_map(|event| match event {
+                Event::CursorAdvanced { sweep: SweepId(1), cursor, known } => Some((cursor, known)),
+                _ => None,
+            })
+        };
+        assert_eq!(passed(subject), None);
+        // Trial 1 got its number before trial 0: two runs.
+        commit(subject, vec![lease(0), advance(&ids[..2])], vec![]);
+        assert_eq!(passed(subject), Some((2, ids[..2].to_vec())));
+        commit(subject, vec![advance(&ids[1..2])], vec![]);
+        assert_eq!(passed(subject), Some((2, ids[..2].to_vec())), "what was passed is not passed again");
+        commit(subject, vec![lease(2), advance(&ids[2..])], vec![]);
+        assert_eq!(passed(subject), Some((3, ids.clone())));
+        let sweep = SweepId(1);
+        for begins_anew in [
+            Event::SweepSubmitted { sweep, open: Arc::clone(&open), priority: 0 },
+            Event::SweepReinstated { sweep },
+        ] {
+            commit(subject, vec![begins_anew], vec![]);
+            assert_eq!(passed(subject), None);
+            commit(subject, vec![advance(&ids)], vec![]);
+            assert_eq!(passed(subject), Some((3, ids.clone())));
+        }
+        let edited = Event::SweepSubmitted { sweep, open: sweep_of("b", 3), priority: 0 };
+        commit(subject, vec![edited, advance(&ids[1..])], vec![]);
+        assert_eq!(passed(subject), None, "a way that does not begin at the beginning is not kept");
+    });
+}
+
+#[test]
+fn a_cursor_over_other_trials_than_the_grid_has_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut subject = Sqlite { store: SqliteStore::open(folder.path()).unwrap(), folder };
+    begin(&mut subject);
+    let known = vec![(0, spec().id())];
+    commit(&mut subject, vec![Event::CursorAdvanced { sweep: SweepId(1), cursor: 1, known }], vec![]);
+    let is_passed = |event: &Event| matches!(event, Event::CursorAdvanced { .. });
+    assert!(!subject.store.load().unwrap().iter().any(is_passed), "its trial 0 is another one");
+    let right = vec![(0, sweep_of("a", 3).trial(0).unwrap().id())];
+    let advanced = Event::CursorAdvanced { sweep: SweepId(1), cursor: 1, known: right };
+    let spec = Arc::new(sweep_of("a", 3).trial(0).unwrap());
+    let (fence, worker_name) = (Fence { trial: spec.id(), ..fence(1) }, "worker".into());
+    let lease = Event::AttemptLeased { fence, spec, worker: WorkerId(1), worker_name, expires: Moment(9) };
+    commit(&mut subject, vec![lease, advanced], vec![]);
+    assert!(subject.store.load().unwrap().iter().any(is_passed));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{
     AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredResult,
     StoredResults, StoredSweep, StoredTrial,
 };
-use crate::core::{AttemptEnding, Event, Moment, TrialEnd};
+use crate::core::{AttemptEnding, Event, KnownResult, Moment, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, TrialSpec};
@@ -25,6 +25,8 @@ pub struct MemoryStore {
     conflicts: Vec<(Event, i64)>,
     /// The newest of each trial.
     checkpoints: BTreeMap<TrialId, Event>,
+    /// What each sweep's cursor has passed, from the beginning on.
+    passed: BTreeMap<SweepId, Vec<(u64, TrialId)>>,
 }
 
 #[derive(Debug)]
@@ -54,12 +56,17 @@ impl MemoryStore {
                     is_cancelled: false,
                 };
                 self.sweeps.insert(*sweep, stored);
+                self.passed.remove(sweep);
             }
             Event::SweepPrioritized { sweep, priority } => {
                 self.with_sweep(*sweep, |sweep| sweep.priority = *priority);
             }
             Event::SweepCancelled { sweep } => self.with_sweep(*sweep, |sweep| sweep.is_cancelled = true),
-            Event::SweepReinstated { sweep } => self.with_sweep(*sweep, |sweep| sweep.is_cancelled = false),
+            Event::SweepReinstated { sweep } => {
+                self.passed.remove(sweep);
+                self.with_sweep(*sweep, |sweep| sweep.is_cancelled = false);
+            }
+            Event::CursorAdvanced { sweep, known, .. } => self.keep_passed(*sweep, known),
             Event::AttemptLeased { fence, spec, worker_name, .. } => {
                 self.keep_lease(*fence, spec, worker_name, at_ms)
             }
@@ -88,7 +95,7 @@ impl MemoryStore {
             Event::TrialReopened { trial } => self.keep_reopened(*trial),
             Event::ResultConflicted { .. } => self.conflicts.push((event.clone(), at_ms)),
             Event::SweepActivated { .. }
-            | Event::CursorAdvanced { .. }
+            | Event::ResultsKnown { .. }
             | Event::WorkerJoined { .. }
             | Event::LeasesClaimed { .. }
             | Event::LeasesRenewed { .. }
@@ -114,6 +121,13 @@ impl MemoryStore {
     fn with_sweep(&mut self, sweep: SweepId, change: impl FnOnce(&mut StoredSweep)) {
         if let Some(stored) = self.sweeps.get_mut(&sweep) {
             change(stored);
+        }
+    }
+
+    fn keep_passed(&mut self, sweep: SweepId, known: &[(u64, TrialId)]) {
+        let passed = self.passed.entry(sweep).or_default();
+        if known.first().is_some_and(|(index, _)| *index == passed.len() as u64) {
+            passed.extend(known);
         }
     }
 
@@ -172,6 +186,15 @@ impl MemoryStore {
         *end = Some(ending.clone());
     }
 
+    fn results_known(&self) -> Option<Event> {
+        let known = |(&trial, of): (&TrialId, &MemoryTrial)| {
+            let attempts = *of.attempts.keys().next_back()?;
+            Some(KnownResult { trial, attempts, end: of.end?, digest: of.digest? })
+        };
+        let results: Vec<_> = self.trials.iter().filter_map(known).collect();
+        (!results.is_empty()).then_some(Event::ResultsKnown { results })
+    }
+
     fn events_of(id: TrialId, trial: &MemoryTrial) -> Vec<Event> {
         let mut events = Vec::new();
         for (attempt, (stored, ending)) in &trial.attempts {
@@ -224,7 +247,12 @@ impl Store for MemoryStore {
             let open = sweep.frozen.clone().open().expect("it was opened before it was stored");
             events.extend(sweep.events(Arc::new(open)));
         }
-        events.extend(self.trials.iter().flat_map(|(id, trial)| Self::events_of(*id, trial)));
+        events.extend(self.results_known());
+        let open = self.trials.iter().filter(|(_, trial)| trial.digest.is_none());
+        events.extend(open.flat_map(|(id, trial)| Self::events_of(*id, trial)));
+        events.extend(self.passed.iter().filter(|(_, known)| !known.is_empty()).map(|(&sweep, known)| {
+            Event::CursorAdvanced { sweep, cursor: known.len() as u64, known: known.clone() }
+        }));
         events.extend(self.checkpoints.values().cloned());
         events.extend(self.conflicts.iter().map(|(event, _)| event.clone()));
         Ok(events)

@@ -106,6 +106,11 @@ pub(super) fn read_spec(row: &Row<'_>, first: usize) -> rusqlite::Result<TrialSp
 pub(super) const ATTEMPT_COLUMNS: &str =
     "number, term, worker, state, failure, detail, started_ms, ended_ms, from_epoch, from_step";
 
+/// Returns columns with the name of their table before each, where another table has some of the same name.
+pub(super) fn of_table(table: &str, columns: &str) -> String {
+    columns.split(", ").map(|column| format!("{table}.{}", column.trim())).collect::<Vec<_>>().join(", ")
+}
+
 /// Reads an attempt from the columns that begin at `first`.
 pub(super) fn read_attempt(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredAttempt> {
     Ok(StoredAttempt {
@@ -310,18 +315,18 @@ pub(super) fn read_conflict(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-/// Writes a checkpoint as the columns `trial, attempt, blob, length, epoch, step, kept_ms`.
+/// Writes a checkpoint as the columns `trial, attempt, blob, length, epoch, step, kept_ms`; `trial` is its number.
 pub(super) fn checkpoint_columns(
-    trial: TrialId,
+    trial: i64,
     attempt: Attempt,
     checkpoint: KeptCheckpoint,
     at_ms: i64,
 ) -> impl rusqlite::Params {
     let KeptCheckpoint { digest, length, epoch, step } = checkpoint;
-    (trial.to_string(), attempt.0, digest.to_string(), length.cast_signed(), epoch, step, at_ms)
+    (trial, attempt.0, digest.to_string(), length.cast_signed(), epoch, step, at_ms)
 }
 
-/// Reads a checkpoint from the columns `trial, attempt, blob, length, epoch, step`.
+/// Reads a checkpoint from the columns `id, attempt, blob, length, epoch, step`.
 pub(super) fn read_checkpoint(row: &Row<'_>) -> rusqlite::Result<Event> {
     let checkpoint = KeptCheckpoint {
         digest: parsed(row, 2)?,
