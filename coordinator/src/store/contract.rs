@@ -568,6 +568,19 @@ fn readers_understand_every_layout_that_there_was() {
 }
 
 #[test]
+fn a_store_in_which_a_trial_has_lost_its_id_is_said_to_be_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut subject = Sqlite { store: SqliteStore::open(folder.path()).unwrap(), folder };
+    begin(&mut subject);
+    let (events, record) = finished(&success(), 1);
+    commit(&mut subject, events, vec![record]);
+    assert!(subject.store.load().is_ok());
+    let path = subject.folder.path().join("store.sqlite");
+    rusqlite::Connection::open(path).unwrap().execute("DELETE FROM recent", []).unwrap();
+    assert!(matches!(subject.store.load(), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
 fn one_process_writes_and_the_next_says_who_is_in_the_way() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(SqliteReader::open(folder.path()), Err(StoreError::Absent { .. })));

@@ -21,54 +21,100 @@ pub(super) struct LoadedAttempt {
     pub(super) end: Option<Event>,
 }
 
-/// Reads which trials have results, in the order of their ids, and the ids of all trials in the order of their numbers.
-pub(super) fn results(connection: &Connection) -> rusqlite::Result<(Vec<KnownResult>, Vec<TrialId>)> {
-    let mut statement = connection.prepare(
-        "SELECT id, result.ending, result.digest, (SELECT max(attempt.number) FROM attempt WHERE trial = trial.number)
-         FROM trial LEFT JOIN result ON result.trial = trial.number ORDER BY trial.number",
-    )?;
+/// What is known of all trials, by their numbers.
+pub(super) struct Known {
+    /// The id of every number, from 1 on.
+    pub(super) ids: Vec<TrialId>,
+    /// Those with results, in the order of the ids.
+    pub(super) results: Vec<KnownResult>,
+    /// The numbers of the others.
+    pub(super) open: Vec<i64>,
+}
+
+/// Reads the ids of all trials, and which of them have results. Not from their rows, which are long.
+pub(super) fn known(connection: &Connection) -> rusqlite::Result<Known> {
+    let ids = ids(connection)?;
+    let mut attempts = last_attempts(connection, ids.len())?;
+    let mut results = Vec::new();
+    let mut statement = connection.prepare("SELECT trial, ending, digest FROM result ORDER BY trial")?;
     let mut rows = statement.query([])?;
-    let (mut results, mut ids) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        let trial = rows::read_id(row, 0)?;
-        ids.push(trial);
-        let Some(ending) = row.get_ref(1)?.as_str_or_null()? else { continue };
+        let place = place(row, ids.len())?;
+        let ending = row.get_ref(1)?.as_str()?;
         let end = match TrialEnd::from_name(ending) {
             Some(end @ (TrialEnd::Succeeded | TrialEnd::Diverged)) => end,
             _ => return Err(rows::wrong(1, &format!("a result that ended as \"{ending}\""))),
         };
-        let attempts = Attempt(row.get(3)?);
-        results.push(KnownResult { trial, attempts, end, digest: rows::parsed(row, 2)? });
+        // Taken away: what is left in the end has no result.
+        let attempts = Attempt(std::mem::take(&mut attempts[place]));
+        results.push(KnownResult { trial: ids[place], attempts, end, digest: rows::parsed(row, 2)? });
     }
     results.sort_unstable_by_key(|result| result.trial);
-    Ok((results, ids))
+    let open = (1..).zip(attempts).filter(|(_, attempts)| *attempts > 0).map(|(number, _)| number).collect();
+    Ok(Known { ids, results, open })
 }
 
-/// Reads every attempt at a trial without a result.
-pub(super) fn attempts(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> {
+fn ids(connection: &Connection) -> rusqlite::Result<Vec<TrialId>> {
+    let sql = "SELECT trial, id FROM identity UNION ALL SELECT trial, id FROM recent";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, rows::read_id(row, 1)?)))?;
+    let mut numbered = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    numbered.sort_unstable();
+    if (1..).zip(&numbered).any(|(expected, (number, _))| expected != *number) {
+        return Err(rows::wrong(0, "trials whose numbers have a gap"));
+    }
+    Ok(numbered.into_iter().map(|(_, id)| id).collect())
+}
+
+/// Reads the number of the last attempt at each of so many trials.
+fn last_attempts(connection: &Connection, trials: usize) -> rusqlite::Result<Vec<u32>> {
+    let mut last = vec![0; trials];
+    let mut statement = connection.prepare("SELECT trial, number FROM attempt ORDER BY trial, number")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        last[place(row, trials)?] = row.get(1)?;
+    }
+    Ok(last)
+}
+
+/// Returns where the trial stands whose number is in the first column.
+fn place(row: &Row<'_>, trials: usize) -> rusqlite::Result<usize> {
+    let number: i64 = row.get(0)?;
+    let place = usize::try_from(number - 1).ok().filter(|place| *place < trials);
+    place.ok_or_else(|| rows::wrong(0, &format!("a trial {number} without an id")))
+}
+
+/// Reads every attempt at the trials with these numbers.
+pub(super) fn attempts(connection: &Connection, numbers: &[i64]) -> rusqlite::Result<Vec<LoadedAttempt>> {
     let spec = rows::of_table("trial", rows::SPEC_COLUMNS);
     let attempt = rows::of_table("attempt", rows::ATTEMPT_COLUMNS);
     let sql = format!(
         "SELECT trial.id, {spec}, {attempt}, trial.state, trial.failure, trial.failure_detail, \
-         attempt.number = max(attempt.number) OVER (PARTITION BY trial.number), \
-         attempt.number = trial.reopened_after \
+         attempt.number = max(attempt.number) OVER (), attempt.number = trial.reopened_after \
          FROM trial JOIN attempt ON attempt.trial = trial.number \
-         WHERE NOT EXISTS (SELECT 1 FROM result WHERE result.trial = trial.number) \
-         ORDER BY trial.number, attempt.number",
+         WHERE trial.number = ?1 ORDER BY attempt.number",
     );
     let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map([], |row| {
-        let trial = rows::read_id(row, 0)?;
-        Ok(LoadedAttempt {
-            trial,
-            spec: Arc::new(rows::read_spec(row, 1)?),
-            attempt: rows::read_attempt(row, 8)?,
-            is_last: row.get(21)?,
-            is_reopened: row.get(22)?,
-            end: read_trial_end(row, trial, 18)?,
-        })
-    })?;
-    rows.collect()
+    let mut attempts = Vec::new();
+    for number in numbers {
+        let mut rows = statement.query([number])?;
+        while let Some(row) = rows.next()? {
+            attempts.push(read_attempt(row)?);
+        }
+    }
+    Ok(attempts)
+}
+
+fn read_attempt(row: &Row<'_>) -> rusqlite::Result<LoadedAttempt> {
+    let trial = rows::read_id(row, 0)?;
+    Ok(LoadedAttempt {
+        trial,
+        spec: Arc::new(rows::read_spec(row, 1)?),
+        attempt: rows::read_attempt(row, 8)?,
+        is_last: row.get(21)?,
+        is_reopened: row.get(22)?,
+        end: read_trial_end(row, trial, 18)?,
+    })
 }
 
 fn read_trial_end(row: &Row<'_>, trial: TrialId, first: usize) -> rusqlite::Result<Option<Event>> {

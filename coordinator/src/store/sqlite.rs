@@ -196,11 +196,11 @@ struct Loaded {
 
 impl SqliteStore {
     fn load_rows(&self) -> rusqlite::Result<Loaded> {
-        let (results, ids) = load::results(&self.connection)?;
+        let load::Known { ids, results, open } = load::known(&self.connection)?;
         Ok(Loaded {
             sweeps: read_sweeps(&self.connection, migrations::newest())?,
             results,
-            attempts: load::attempts(&self.connection)?,
+            attempts: load::attempts(&self.connection, &open)?,
             passed: passed::read(&self.connection, &ids)?,
             checkpoints: read_checkpoints(&self.connection)?,
             conflicts: read_conflicts(&self.connection)?,
