@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that goes wrong ends")]
 
+#[expect(dead_code, reason = "shared with tests, in which not every trial succeeds")]
 mod store;
 
 use gridsweep_coordinator::blob::BlobStore;

@@ -163,8 +163,7 @@ fn keep_weights(folder: &BlobStore, of: &mut Evaluation, chance: f64) {
     let number = |n: u64| ((n * 7919 % 2003) as f64 / 1001.5 - 1.0) * (0.5 + chance);
     let tensors: Vec<u8> = (0..numbers).flat_map(|n| (number(n) as f32).to_le_bytes()).collect();
     of.weights_digest = Digest::of(&tensors);
-    let mut file = folder.begin(of.weights_digest).unwrap();
-    file.write_before_content(&weights::header(of).unwrap()).unwrap();
+    let mut file = folder.begin_at(of.weights_digest, &weights::header(of).unwrap(), 0).unwrap();
     file.write(&tensors).unwrap();
     file.finish().unwrap();
 }
