@@ -5,7 +5,7 @@ use super::{
     AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredResult,
     StoredResults, StoredSweep, StoredTrial,
 };
-use crate::core::{AttemptEnding, Event, KnownResult, Moment, TrialEnd};
+use crate::core::{AttemptEnding, Event, KnownResult, Moment, Passed, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, TrialSpec};
@@ -67,11 +67,7 @@ impl MemoryStore {
                 self.passed.remove(sweep);
                 self.with_sweep(*sweep, |sweep| sweep.is_cancelled = false);
             }
-            Event::CursorAdvanced { sweep, passed, .. } => {
-                let kept = self.passed.entry(*sweep).or_default();
-                let next = following(passed, kept.len() as u64);
-                kept.extend(next.into_iter().map(|(_, trial)| trial));
-            }
+            Event::CursorAdvanced { sweep, passed, .. } => self.keep_passed(*sweep, passed),
             Event::AttemptLeased { fence, spec, worker_name, .. } => {
                 self.keep_lease(*fence, spec, worker_name, at_ms)
             }
@@ -128,6 +124,12 @@ impl MemoryStore {
         if let Some(stored) = self.sweeps.get_mut(&sweep) {
             change(stored);
         }
+    }
+
+    fn keep_passed(&mut self, sweep: SweepId, passed: &[Passed]) {
+        let kept = self.passed.entry(sweep).or_default();
+        let next = following(passed, kept.len() as u64);
+        kept.extend(next.into_iter().map(|(_, trial)| trial));
     }
 
     fn keep_reopened(&mut self, id: TrialId) {
