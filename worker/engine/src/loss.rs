@@ -93,7 +93,11 @@ impl Task for CrossEntropy<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        for sample in 0..self.labels.len() {
+        let whole_lines = if self.logits.columns() <= LANES { self.labels.len() / LANES } else { 0 };
+        for line in 0..whole_lines {
+            self.sixteen_samples::<L>(line);
+        }
+        for sample in whole_lines * LANES..self.labels.len() {
             self.sample::<L>(sample);
         }
         for (line, target) in self.losses.sums.iter_mut().zip(&self.losses.targets) {
@@ -103,6 +107,40 @@ impl Task for CrossEntropy<'_> {
 }
 
 impl CrossEntropy<'_> {
+    /// What [`CrossEntropy::sample`] does, to the bit, for sixteen samples of sixteen classes at most: a line is a class here, a
+    /// lane a sample.
+    #[inline(always)]
+    fn sixteen_samples<L: Lanes>(&mut self, line: usize) {
+        let (samples, classes) = (line * LANES..(line + 1) * LANES, self.logits.columns());
+        let logits = transposed::<L>(&self.logits.panel(0)[samples.clone()]);
+        let (predictions, most) = largest_of_each(&logits[..classes]);
+        self.losses.predictions.extend(predictions.0.map(|class| class as u8));
+        let labels = label_line(&self.labels[samples.clone()]);
+        let mut target = L::splat(0.0);
+        // Where there is no class, as if its logit were −∞.
+        let none = math::exp(L::splat(f32::NEG_INFINITY).sub(most)).clean();
+        let mut powers = [none; LANES];
+        for (class, power) in powers[..classes].iter_mut().enumerate() {
+            let less = logits[class].sub(most);
+            target = if_label(&labels, class, less, target);
+            *power = math::exp(less).clean();
+        }
+        let sum = sum_of_each(powers);
+        target.store(&mut self.losses.targets[line]);
+        sum.store(&mut self.losses.sums[line]);
+        let Some((deltas, count)) = &mut self.deltas else { return };
+        let (count, none) = (L::splat(*count), none.div(sum));
+        let mut gradient = [none.div(count).clean(); LANES];
+        for (class, gradient) in gradient[..classes].iter_mut().enumerate() {
+            let share = powers[class].div(sum);
+            let share = if_label(&labels, class, share.sub(L::splat(1.0)), share);
+            *gradient = share.div(count).clean();
+        }
+        for (row, out) in L::transpose(gradient).into_iter().zip(&mut deltas.panel_mut(0)[samples]) {
+            row.store(out);
+        }
+    }
+
     #[inline(always)]
     fn sample<L: Lanes>(&mut self, sample: usize) {
         let mut row = [Line::ZERO; LINES_MOST];
@@ -121,6 +159,57 @@ impl CrossEntropy<'_> {
             deltas.set(sample, label, of_label);
         }
     }
+}
+
+/// Loads sixteen rows with rows and columns exchanged.
+#[inline(always)]
+fn transposed<L: Lanes>(rows: &[Line]) -> [L; LANES] {
+    let mut lanes = [L::splat(0.0); LANES];
+    for (lanes, row) in lanes.iter_mut().zip(rows) {
+        *lanes = L::load(row);
+    }
+    L::transpose(lanes)
+}
+
+/// Returns the first class with the largest logit of each sample, and that logit.
+#[inline(always)]
+fn largest_of_each<L: Lanes>(logits: &[L]) -> (Line, L) {
+    let (mut best, mut most) = (L::splat(0.0), L::splat(f32::NEG_INFINITY));
+    for (class, logit) in logits.iter().enumerate() {
+        best = logit.select_greater(most, L::splat(class as f32), best);
+        most = logit.select_greater(most, *logit, most);
+    }
+    let mut line = Line::ZERO;
+    best.store(&mut line);
+    (line, most)
+}
+
+/// Returns labels as numbers.
+#[inline(always)]
+fn label_line(labels: &[u8]) -> Line {
+    let mut line = Line::ZERO;
+    for (number, label) in line.0.iter_mut().zip(labels) {
+        *number = f32::from(*label);
+    }
+    line
+}
+
+/// Returns `yes` for the samples whose label is `class`, `no` for the others.
+#[inline(always)]
+fn if_label<L: Lanes>(labels: &Line, class: usize, yes: L, no: L) -> L {
+    let apart = L::load(labels).sub(L::splat(class as f32)).abs();
+    L::splat(0.5).select_greater(apart, yes, no)
+}
+
+/// Returns the sum of each sample's sixteen numbers, by the tree of [`Lanes::sum`].
+#[inline(always)]
+fn sum_of_each<L: Lanes>(mut numbers: [L; LANES]) -> L {
+    for distance in [8, 4, 2, 1] {
+        for class in 0..distance {
+            numbers[class] = numbers[class].add(numbers[class + distance]);
+        }
+    }
+    numbers[0]
 }
 
 /// Copies a row of logits, −∞ beyond the last class, and returns how many lines it has.
@@ -211,6 +300,51 @@ mod tests {
         }
         assert_eq!(losses.predictions(), [1, 0]);
         assert_eq!(losses.right(&[1, 1]), 1);
+    }
+
+    /// What sixteen samples at once leave, beside each for itself: a last line that is not whole takes the other way.
+    #[test]
+    fn samples_are_the_same_alone_and_sixteen_at_once() {
+        let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, 1e-38, -200.0, 3e38];
+        for classes in [1, 2, 10, 16] {
+            let number = |sample: usize, class: usize| match sample {
+                7 => 0.25,
+                8 => special[class % special.len()],
+                9 => special[(classes - class) % 2 + 3],
+                10 => f32::NEG_INFINITY,
+                _ => ((sample * 37 + class * 11) % 29) as f32 * 0.37 - 4.0,
+            };
+            let row = |sample| (0..classes).map(|class| number(sample, class)).collect::<Vec<_>>();
+            let rows: Vec<Vec<f32>> = (0..LANES).map(row).collect();
+            let labels: Vec<u8> = (0..LANES).map(|sample| (sample * 5 % classes) as u8).collect();
+            for kernel in Kernel::available() {
+                let together = of(kernel, &rows, &labels);
+                for sample in 0..LANES {
+                    let alone = of(kernel, &rows[sample..=sample], &labels[sample..=sample]);
+                    assert_eq!(
+                        together[sample],
+                        alone[0],
+                        "{} sample {sample}, {classes} classes",
+                        kernel.name()
+                    );
+                }
+            }
+        }
+    }
+
+    /// Returns the bits of each sample's loss and deltas, beyond the classes too, and its prediction. Numbers that are none
+    /// are all the same.
+    fn of(kernel: Kernel, rows: &[Vec<f32>], labels: &[u8]) -> Vec<(Vec<u32>, u8)> {
+        let logits = logits(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let (mut losses, mut deltas) = (Losses::default(), Matrix::zeros(rows.len(), rows[0].len()));
+        losses.differentiate(kernel, &logits, labels, (&mut deltas, 100));
+        let bits = |number: f32| if number.is_nan() { f32::NAN.to_bits() } else { number.to_bits() };
+        let sample = |sample: usize| {
+            let loss = losses.sums[sample / LANES].0[sample % LANES];
+            let numbers = std::iter::once(loss).chain(deltas.lines()[sample].0);
+            (numbers.map(bits).collect(), losses.predictions[sample])
+        };
+        (0..rows.len()).map(sample).collect()
     }
 
     #[test]
