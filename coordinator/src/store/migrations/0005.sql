@@ -123,8 +123,8 @@ CREATE TABLE checkpoint (
     kept_ms INTEGER NOT NULL
 ) STRICT;
 
--- How far the cursor of each sweep has come, and over which trials: those at `first` and behind it in the grid, `count` in a row,
--- have the numbers from `trial` on. The last row of a sweep ends at its cursor.
+-- The trials that each sweep has passed, from the beginning of its grid to the first one that it has not: those at `first` and
+-- behind it in the grid, `count` in a row, have the numbers from `trial` on.
 CREATE TABLE passed (
     sweep INTEGER NOT NULL REFERENCES sweep (id),
     first INTEGER NOT NULL,
