@@ -1,6 +1,6 @@
 //! Wire messages to domain types and back. Nothing that arrives can panic: what does not fit is a [`Malformed`].
 
-use crate::{CHECKPOINT_BYTES_MAX, v1};
+use crate::{CHECKPOINT_BYTES_MAX, RESULT_DIGEST_MINOR, v1};
 use gridsweep_common::choice::{Choices, Number, Value};
 use gridsweep_common::data::{
     CsvFormat, DataFile, DataFormat, DataManifest, LabelColumn, Pick, Standardize, Validation,
@@ -226,14 +226,16 @@ impl From<(Fence, &Outcome)> for v1::Finished {
     }
 }
 
-/// Reads a result and the attempt that gave it.
+/// Reads a result and the attempt that gave it, as a worker of this minor version says it: the earliest ones say no digest,
+/// and what is damaged on its way from them is noticed only where it does not fit together.
 ///
 /// # Errors
 ///
 /// A result that is not whole, or whose bits are not those that the worker had.
-pub fn finished(wire: &v1::Finished) -> Result<(Fence, Outcome), Malformed> {
+pub fn finished(wire: &v1::Finished, minor: u32) -> Result<(Fence, Outcome), Malformed> {
     let outcome = outcome(wire.outcome.as_ref().ok_or(Malformed("a result without its outcome"))?)?;
-    if wire.digest != outcome.digest().0 {
+    let has_none = minor < RESULT_DIGEST_MINOR && wire.digest.is_empty();
+    if !has_none && wire.digest != outcome.digest().0 {
         return Err(Malformed("a result that was damaged on its way"));
     }
     Ok((fence(wire.fence.as_ref())?, outcome))
@@ -414,6 +416,7 @@ pub fn data_manifest(wire: &v1::DataManifest) -> Result<DataManifest, Malformed>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PROTOCOL_MINOR;
     use prost::Message;
 
     fn spec() -> TrialSpec {
@@ -476,6 +479,7 @@ mod tests {
     fn a_result_with_any_bit_wrong_is_refused_or_the_same_result() {
         let fence = Fence { term: Term(1), trial: TrialId([7; 16]), attempt: Attempt(1) };
         let whole = v1::Finished::from((fence, &outcome_of(2)));
+        let finished = |wire: &v1::Finished| finished(wire, PROTOCOL_MINOR);
         assert_eq!(finished(&whole), Ok((fence, outcome_of(2))));
         let bytes = whole.encode_to_vec();
         for bit in 0..8 * bytes.len() {
@@ -485,6 +489,18 @@ mod tests {
             assert!(read.is_none_or(|(_, outcome)| outcome == outcome_of(2)), "bit {bit}");
         }
         assert!(finished(&v1::Finished { digest: vec![], ..whole }).is_err());
+    }
+
+    #[test]
+    fn a_worker_older_than_digests_of_results_is_believed_without_one_and_not_with_a_wrong_one() {
+        let fence = Fence { term: Term(1), trial: TrialId([7; 16]), attempt: Attempt(1) };
+        let whole = v1::Finished::from((fence, &outcome_of(2)));
+        let bare = v1::Finished { digest: vec![], ..whole.clone() };
+        let before = RESULT_DIGEST_MINOR - 1;
+        assert_eq!(finished(&bare, before), Ok((fence, outcome_of(2))));
+        assert_eq!(finished(&whole, before), Ok((fence, outcome_of(2))));
+        assert!(finished(&v1::Finished { digest: vec![0; 32], ..whole }, before).is_err());
+        assert!(finished(&bare, RESULT_DIGEST_MINOR).is_err());
     }
 
     #[test]

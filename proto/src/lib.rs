@@ -18,6 +18,8 @@ pub mod convert;
 pub const PROTOCOL_MAJOR: u32 = 1;
 /// Another minor version works. Grows when something is added.
 pub const PROTOCOL_MINOR: u32 = 4;
+/// The first minor version whose results carry their digest.
+pub const RESULT_DIGEST_MINOR: u32 = 4;
 /// The most bytes of a blob in one message.
 pub const BLOB_CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// The most bytes of a checkpoint that a coordinator keeps: the state of 85 million parameters.

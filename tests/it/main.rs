@@ -12,6 +12,7 @@ mod end_to_end;
 mod figures;
 mod flood;
 mod kernels;
+mod layouts;
 mod recovery;
 mod report;
 mod resume;

@@ -4,7 +4,8 @@ use crate::fleet::finished;
 use crate::sweep::Grid;
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
 use gridsweep_common::id::{Attempt, Fence, WorkerId};
-use gridsweep_coordinator::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
+use gridsweep_common::work::Work;
+use gridsweep_coordinator::core::{AttemptEnding, Event, Moment, Passed, Record, TrialEnd};
 use gridsweep_coordinator::store::{Batch, Reader, SqliteReader, SqliteStore, Store};
 use gridsweep_proto::convert;
 use std::sync::Arc;
@@ -16,17 +17,17 @@ const TRIALS_PER_BATCH: u64 = 2_000;
 pub(crate) fn record(state: &TempDir, grid: &Grid, trials: u64) {
     let stored = SqliteReader::open(state.path()).unwrap().sweeps().unwrap().remove(0);
     assert_eq!(stored.name, format!("s{}", grid.name));
-    let open = open(stored.frozen);
+    let (sweep, open) = (stored.id, open(stored.frozen));
     let mut store = SqliteStore::open(state.path()).unwrap();
     let term = store.begin_term().unwrap();
     let outcome = Arc::new(convert::outcome(&finished(1).outcome.unwrap()).unwrap());
     let digest = outcome.digest();
     let mut next = 0;
     while next < trials {
-        let mut batch = Batch { term, ..Batch::default() };
+        let (mut batch, mut passed) = (Batch { term, ..Batch::default() }, Vec::new());
         for index in next..(next + TRIALS_PER_BATCH).min(trials) {
             let spec = Arc::new(open.trial(index).unwrap());
-            let (trial, attempt) = (spec.id(), Attempt(1));
+            let (trial, attempt, work) = (spec.id(), Attempt(1), Work::of(&spec.choices));
             let fence = Fence { term, trial, attempt };
             batch.events.extend([
                 Event::AttemptLeased {
@@ -40,7 +41,10 @@ pub(crate) fn record(state: &TempDir, grid: &Grid, trials: u64) {
                 Event::TrialFinished { trial, end: TrialEnd::Diverged, digest, epochs: 1 },
             ]);
             batch.records.push(Record { trial, attempt, outcome: Arc::clone(&outcome) });
+            passed.push(Passed { index, trial, work });
         }
+        let (cursor, ahead) = (next + passed.len() as u64, Vec::new());
+        batch.events.push(Event::CursorAdvanced { sweep, cursor, ahead, passed });
         store.commit(&batch).unwrap();
         next += TRIALS_PER_BATCH;
     }

@@ -5,7 +5,7 @@
 use super::room::Room;
 use super::state::{Core, Lease, Moment, Phase, SweepState, TrialEnd, TrialState};
 use super::window::{Order, TRIALS_MAX};
-use super::{Decision, Event, Message, spare};
+use super::{Decision, Event, Message, Passed, spare};
 use gridsweep_common::id::{Attempt, Fence, SweepId, TrialId, WorkerId};
 use gridsweep_common::trial::TrialSpec;
 use gridsweep_common::work::Work;
@@ -34,17 +34,6 @@ pub(super) fn assign(core: &Core, now: Moment) -> Decision {
         spare::help(core, now, &mut walk.room, &mut decision);
     }
     decision
-}
-
-/// A trial that some attempt was made at, by its place in a sweep.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Passed {
-    /// Its index in the grid.
-    pub index: u64,
-    /// Which one it is.
-    pub trial: TrialId,
-    /// What it costs.
-    pub work: Work,
 }
 
 /// A sweep's trials, in the order in which they are begun.
@@ -320,15 +309,10 @@ pub(super) fn apply_leased(
     worker_name: &Arc<str>,
     expires: Moment,
 ) {
-    let trial = core.trials.entry(fence.trial).or_insert_with(|| TrialState {
-        phase: Phase::Pending { spec: Arc::clone(spec) },
-        attempts: 0,
-        failures: 0,
-        losses: 0,
-        shunned: None,
-        places: Vec::new(),
-        checkpoint: None,
-    });
+    let trial = core
+        .trials
+        .entry(fence.trial)
+        .or_insert_with(|| TrialState::new(Phase::Pending { spec: Arc::clone(spec) }));
     trial.attempts = trial.attempts.max(fence.attempt.0);
     let state = core.workers.get_mut(&worker);
     let lease = Lease {
@@ -356,43 +340,6 @@ pub(super) fn apply_leased(
         }
     }
     core.queue_anew(fence.trial);
-}
-
-/// Counts the trials passed as they are now: one that was decided to be cancelled may have been opened again for another
-/// sweep since.
-pub(super) fn apply_advanced(
-    core: &mut Core,
-    sweep: SweepId,
-    cursor: u64,
-    ahead: &[(u64, Work)],
-    passed: &[Passed],
-) {
-    let Some(state) = core.sweeps.get_mut(&sweep) else { return };
-    let before = std::mem::replace(&mut state.cursor, cursor);
-    ahead.iter().for_each(|&(index, work)| state.window.add(index, work));
-    for &Passed { index, trial, work } in passed {
-        state.window.remove(index);
-        let ended = core.trials.get_mut(&trial).and_then(|trial| {
-            trial.places.push((sweep, index));
-            match &trial.phase {
-                Phase::Recorded { end, epochs, .. } => Some((*end, Some(*epochs))),
-                Phase::GivenUp { end, .. } => Some((*end, None)),
-                Phase::Pending { .. } | Phase::Leased { .. } => None,
-            }
-        });
-        match ended {
-            Some((end, _)) => *state.ended.of(end) += 1,
-            None => state.outstanding += 1,
-        }
-        match ended {
-            Some((_, Some(epochs))) => state.learn(index, work, epochs),
-            _ => state.window.settle(index, cursor),
-        }
-    }
-    if before > 0 {
-        state.window.settle(before - 1, cursor);
-    }
-    passed.iter().for_each(|passed| core.queue_anew(passed.trial));
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What an input leads to: events, and what is to be done once they are on disk.
 
-use super::{CancelReport, Event, Refusal, RetryReport, SubmitReport};
+use super::{CancelReport, Event, Refusal, RetryReport, SubmitReport, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, TrialId, WorkerId};
 use gridsweep_common::metric::Outcome;
 use gridsweep_common::trial::{KeptCheckpoint, TrialSpec};
@@ -15,6 +15,21 @@ pub struct Record {
     pub attempt: Attempt,
     /// The result.
     pub outcome: Arc<Outcome>,
+}
+
+/// A trial that has its result, as far as it must be known: whoever brings another one is told whether it is the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KnownResult {
+    /// The trial.
+    pub trial: TrialId,
+    /// The number of the last attempt at it.
+    pub attempts: Attempt,
+    /// How it ended.
+    pub end: TrialEnd,
+    /// The digest of its result.
+    pub digest: Digest,
+    /// How many epochs were run.
+    pub epochs: u32,
 }
 
 /// What is to be done outside, once the events are on disk.

@@ -2,7 +2,7 @@
 
 use super::blame::end_failed;
 use super::state::{Core, Lease, Moment, Phase, TrialEnd, TrialState};
-use super::{AttemptEnding, Decision, Event, Message, Record, keep};
+use super::{AttemptEnding, Decision, Event, KnownResult, Message, Record, keep};
 use gridsweep_common::id::{Digest, Fence, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Outcome};
 use gridsweep_common::trial::{Failure, TrialSpec};
@@ -106,6 +106,16 @@ pub(super) fn apply_recorded(core: &mut Core, id: TrialId, end: TrialEnd, digest
     end_trial(core, id, end, |_| Phase::Recorded { end, digest, epochs });
 }
 
+/// Takes the results that a store has, all of them at once: they are in order, and a map of a million is built in one go.
+pub(super) fn apply_known(core: &mut Core, results: &[KnownResult]) {
+    let trial = |known: &KnownResult| {
+        let &KnownResult { trial, attempts, end, digest, epochs } = known;
+        let phase = Phase::Recorded { end, digest, epochs };
+        (trial, TrialState { attempts: attempts.0, ..TrialState::new(phase) })
+    };
+    core.trials.append(&mut results.iter().map(trial).collect());
+}
+
 /// Ends a trial without a result.
 pub(super) fn apply_given_up(core: &mut Core, id: TrialId, end: TrialEnd) {
     end_trial(core, id, end, |spec| Phase::GivenUp { end, spec });
@@ -122,10 +132,12 @@ fn end_trial(core: &mut Core, id: TrialId, end: TrialEnd, phase: impl FnOnce(Arc
     let work = Work::of(&spec.choices);
     (trial.phase, trial.checkpoint) = (phase(spec), None);
     let epochs = if let Phase::Recorded { epochs, .. } = trial.phase { Some(epochs) } else { None };
-    if let Some(place) = trial.places.first() {
+    // With its result a trial is over for good: of those there are many, and where they stand matters to nobody.
+    let places = if epochs.is_some() { std::mem::take(&mut trial.places) } else { trial.places.clone() };
+    for place in &places {
         core.waiting.remove(place);
     }
-    for &(sweep, index) in &trial.places {
+    for (sweep, index) in places {
         let Some(state) = core.sweeps.get_mut(&sweep) else { continue };
         match before {
             Some(before) => *state.ended.of(before) -= 1,

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 impl Core {
     /// Returns what is kept of a trial.
     pub fn checkpoint(&self, trial: TrialId) -> Option<KeptCheckpoint> {
-        self.trials.get(&trial)?.checkpoint
+        self.trials.get(&trial)?.checkpoint.as_deref().copied()
     }
 
     /// Returns the digests of everything that is kept.
     pub fn checkpoints(&self) -> BTreeSet<Digest> {
-        self.trials.values().filter_map(|trial| trial.checkpoint).map(|kept| kept.digest).collect()
+        self.trials.values().filter_map(|trial| trial.checkpoint.as_ref()).map(|kept| kept.digest).collect()
     }
 
     /// Returns whether a checkpoint would be kept: its attempt is live, and nothing is kept that is as far.
@@ -81,7 +81,7 @@ impl AttemptEnding {
 
 pub(super) fn apply_kept(core: &mut Core, id: TrialId, checkpoint: KeptCheckpoint) {
     if let Some(trial) = core.trials.get_mut(&id) {
-        trial.checkpoint = Some(checkpoint);
+        trial.checkpoint = Some(Box::new(checkpoint));
     }
 }
 

@@ -13,6 +13,7 @@ mod invariants;
 mod join;
 mod keep;
 mod leave;
+mod passed;
 mod renew;
 mod retry;
 mod room;
@@ -27,11 +28,11 @@ mod model;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use assign::Passed;
 pub use cancel::CancelReport;
-pub use decision::{Answer, Decision, Effect, Message, Record};
+pub use decision::{Answer, Decision, Effect, KnownResult, Message, Record};
 pub use invariants::check;
 pub use join::{Claims, Offer, Refusal};
+pub use passed::Passed;
 pub use renew::Progress;
 pub use retry::RetryReport;
 pub use snapshot::{Running, Snapshot, SweepStanding};
@@ -270,6 +271,11 @@ pub enum Event {
         /// The trial.
         trial: TrialId,
     },
+    /// What a store knows of trials that have their results: their attempts are of no more use.
+    ResultsKnown {
+        /// In the order of the ids.
+        results: Vec<KnownResult>,
+    },
     /// Durable: a second result of the same trial has other bits: broken hardware or a bug. It is kept.
     ResultConflicted {
         /// The trial.
@@ -286,7 +292,7 @@ pub enum Event {
         /// The sweep.
         sweep: SweepId,
     },
-    /// A sweep's cursor has moved, and trials that need no new row were passed.
+    /// Durable: a sweep's cursor has moved, and trials that need no new row were passed.
     CursorAdvanced {
         /// The sweep.
         sweep: SweepId,
@@ -296,6 +302,13 @@ pub enum Event {
         ahead: Vec<(u64, Work)>,
         /// The trials that some attempt was made at and that were looked at, or were to be begun before.
         passed: Vec<Passed>,
+    },
+    /// What a store knows of a sweep's cursor: it has passed the first trials of the grid without a gap.
+    PrefixPassed {
+        /// The sweep, of which nothing else is known to be passed.
+        sweep: SweepId,
+        /// Those trials, from index 0 on.
+        trials: Vec<TrialId>,
     },
     /// A worker's session began.
     WorkerJoined {
@@ -420,9 +433,11 @@ impl Event {
             | Event::TrialFinished { .. }
             | Event::TrialFailed { .. }
             | Event::TrialQuarantined { .. }
-            | Event::ResultConflicted { .. } => true,
+            | Event::ResultConflicted { .. }
+            | Event::CursorAdvanced { .. } => true,
             Event::SweepActivated { .. }
-            | Event::CursorAdvanced { .. }
+            | Event::PrefixPassed { .. }
+            | Event::ResultsKnown { .. }
             | Event::WorkerJoined { .. }
             | Event::LeasesClaimed { .. }
             | Event::LeasesRenewed { .. }
@@ -487,8 +502,9 @@ impl Core {
                 assign::apply_leased(self, *fence, spec, *worker, worker_name, *expires);
             }
             Event::CursorAdvanced { sweep, cursor, ahead, passed } => {
-                assign::apply_advanced(self, *sweep, *cursor, ahead, passed);
+                passed::apply_advanced(self, *sweep, *cursor, ahead, passed);
             }
+            Event::PrefixPassed { sweep, trials } => passed::apply_prefix(self, *sweep, trials),
             Event::AttemptStarted { trial, attempt, at, epoch, .. } => {
                 renew::apply_started(self, *trial, *attempt, *at, *epoch);
             }
@@ -500,6 +516,7 @@ impl Core {
             Event::TrialFinished { trial, end, digest, epochs } => {
                 finish::apply_recorded(self, *trial, *end, *digest, *epochs);
             }
+            Event::ResultsKnown { results } => finish::apply_known(self, results),
             Event::TrialFailed { trial, .. } => finish::apply_given_up(self, *trial, TrialEnd::Failed),
             Event::TrialQuarantined { trial, .. } => {
                 finish::apply_given_up(self, *trial, TrialEnd::Quarantined);

@@ -294,9 +294,15 @@ impl Orders {
     fn of(core: &Core) -> Orders {
         let order = |(sweep, open): (SweepId, &Arc<OpenSweep>)| {
             let specs: Vec<_> = (0..open.trials()).map(|index| open.trial(index).unwrap()).collect();
+            let state = &core.sweeps[&sweep];
+            let ahead: BTreeSet<u64> = {
+                let mut order = state.window.order();
+                std::iter::from_fn(|| order.take()).collect()
+            };
+            let is_passed = |index: u64| index < state.cursor && !ahead.contains(&index);
             let epochs = |spec: &TrialSpec| match core.trials.get(&spec.id()) {
-                Some(TrialState { places, phase: Phase::Recorded { epochs, .. }, .. })
-                    if places.iter().any(|(of, _)| *of == sweep) =>
+                Some(TrialState { phase: Phase::Recorded { epochs, .. }, .. })
+                    if open.index_of(spec).is_some_and(is_passed) =>
                 {
                     Some((f64::from(*epochs), spec.choices.get("epochs")?.as_number()?))
                 }

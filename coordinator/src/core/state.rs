@@ -99,10 +99,10 @@ pub(super) struct TrialState {
     pub(super) losses: u32,
     /// The worker on which an attempt failed or was lost last: the next one goes to another, where there is one.
     pub(super) shunned: Option<Arc<str>>,
-    /// The sweeps that have passed it, with its index in each.
+    /// The sweeps that have passed it, with its index in each, while it has no result.
     pub(super) places: Vec<(SweepId, u64)>,
     /// Where the next attempt goes on.
-    pub(super) checkpoint: Option<KeptCheckpoint>,
+    pub(super) checkpoint: Option<Box<KeptCheckpoint>>,
 }
 
 /// Where a trial is on its way. Each state holds just what exists in it.
@@ -401,6 +401,12 @@ impl SweepState {
 }
 
 impl TrialState {
+    /// Returns a trial at which nothing has gone wrong.
+    pub(super) fn new(phase: Phase) -> TrialState {
+        let (attempts, failures, losses) = (0, 0, 0);
+        TrialState { phase, attempts, failures, losses, shunned: None, places: Vec::new(), checkpoint: None }
+    }
+
     /// Returns whether the trial runs without neighbours: workers were lost with it more often than can be chance.
     pub(super) fn is_lone(&self) -> bool {
         self.losses >= super::blame::LOSSES_UNTIL_LONE

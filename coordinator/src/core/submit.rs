@@ -1,7 +1,7 @@
 //! A sweep is submitted: frozen, or an edited file in the place of an earlier one.
 
 use super::cancel::let_go;
-use super::state::{Core, Counts, SweepState};
+use super::state::{Core, Counts, Phase, SweepState, TrialState};
 use super::window::Window;
 use super::{Answer, Decision, Effect, Event};
 use gridsweep_common::frozen::OpenSweep;
@@ -116,15 +116,37 @@ pub(super) fn apply_prioritized(core: &mut Core, sweep: SweepId, priority: i32) 
 }
 
 pub(super) fn apply_activated(core: &mut Core, sweep: SweepId) {
-    if let Some(state) = core.sweeps.get_mut(&sweep) {
-        state.is_active = true;
-    }
+    let Some(state) = core.sweeps.get_mut(&sweep).filter(|state| !state.is_active) else { return };
+    state.is_active = true;
+    // What an earlier coordinator passed on its way waits for its sake from now on.
+    let waits = |trial: &TrialState| {
+        let is_of_it = trial.places.iter().any(|(of, _)| *of == sweep);
+        is_of_it && matches!(trial.phase, Phase::Pending { .. })
+    };
+    let waiting: Vec<_> = core.trials.iter().filter(|(_, trial)| waits(trial)).map(|(&id, _)| id).collect();
+    waiting.into_iter().for_each(|id| core.queue_anew(id));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::testing::{World, sweep_of};
+    use gridsweep_common::trial::FailureKind;
+
+    #[test]
+    fn what_waits_of_a_sweep_found_in_the_store_is_begun_once_it_is_submitted_again() {
+        let mut world = World::that_resumes_nothing();
+        world.submit(sweep_of("a", 3));
+        let worker = world.join(1);
+        let begun = world.assign();
+        world.fail(worker, begun[0].1, FailureKind::WorkerShutdown);
+        world.restart();
+        world.join(1);
+        assert!(world.assign().is_empty(), "nobody asked for it in this term");
+        world.submit(sweep_of("a", 3));
+        let again: Vec<_> = world.assign().iter().map(|(_, fence)| fence.trial).collect();
+        assert_eq!(again, begun.iter().map(|(_, fence)| fence.trial).collect::<Vec<_>>());
+    }
 
     #[test]
     fn the_same_file_again_changes_nothing() {

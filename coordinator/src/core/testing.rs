@@ -132,6 +132,11 @@ impl World {
         World::with(Settings { workers_return: true, ..settings() })
     }
 
+    /// A sweep found in the store is gone on with when it is submitted again.
+    pub(crate) fn that_resumes_nothing() -> World {
+        World::with(Settings { resumes_all: false, ..settings() })
+    }
+
     fn with(settings: Settings) -> World {
         let mut store = MemoryStore::default();
         let core = Self::start(&mut store, &settings);

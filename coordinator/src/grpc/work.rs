@@ -34,14 +34,14 @@ impl v1::workers_server::Workers for WorkersService {
         request: Request<Streaming<v1::FromWorker>>,
     ) -> Result<Response<ToWorkerStream>, Status> {
         let mut inbound = request.into_inner();
-        let (offer, claims) = read_hello(&mut inbound).await?;
+        let (offer, claims, minor) = read_hello(&mut inbound).await?;
         let (outbox, outbound) = mpsc::channel(OUTBOX_MESSAGES_MAX);
         let (joined, worker) = oneshot::channel();
         tracing::debug!(name = &*offer.name, slots = offer.slots, "a worker says hello");
         self.0.tell(ToDriver::Join { offer, claims, outbox, joined }).await?;
         let worker = worker.await.map_err(|_| stopped())?;
         let (stream, receiver) = mpsc::channel(STREAM_MESSAGES_AHEAD);
-        tokio::spawn(serve(self.0.clone(), worker, inbound, outbound, stream));
+        tokio::spawn(serve(self.0.clone(), Speaker { worker, minor }, inbound, outbound, stream));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
@@ -101,7 +101,14 @@ impl v1::workers_server::Workers for WorkersService {
     }
 }
 
-async fn read_hello(inbound: &mut Streaming<v1::FromWorker>) -> Result<(Offer, Claims), Status> {
+/// A worker, and the minor version of the protocol that it speaks.
+#[derive(Clone, Copy)]
+struct Speaker {
+    worker: WorkerId,
+    minor: u32,
+}
+
+async fn read_hello(inbound: &mut Streaming<v1::FromWorker>) -> Result<(Offer, Claims, u32), Status> {
     let first = inbound.message().await?.and_then(|message| message.message);
     let Some(v1::from_worker::Message::Hello(hello)) = first else {
         return Err(Status::invalid_argument("a session begins with hello"));
@@ -120,23 +127,24 @@ async fn read_hello(inbound: &mut Streaming<v1::FromWorker>) -> Result<(Offer, C
         running: convert::fences(&hello.running)?,
         spooled: hello.spooled.iter().map(spooled).collect::<Result<_, Malformed>>()?,
     };
-    let v1::Hello { identity, slots, numerics, .. } = hello;
-    Ok((Offer { name: name.into(), identity, slots, numerics }, claims))
+    let v1::Hello { identity, slots, numerics, protocol_minor, .. } = hello;
+    Ok((Offer { name: name.into(), identity, slots, numerics }, claims, protocol_minor))
 }
 
 /// Passes messages both ways until one side ends the session, then says that the worker has left.
 async fn serve(
     shared: Shared,
-    worker: WorkerId,
+    speaker: Speaker,
     inbound: Streaming<v1::FromWorker>,
     outbound: mpsc::Receiver<Outbound>,
     stream: mpsc::Sender<Result<v1::ToWorker, Status>>,
 ) {
     // Side by side: a worker that is slow to read must still be heard, or each could wait for the other for ever.
     let reason = tokio::select! {
-        reason = read_all(&shared, worker, inbound, stream.clone()) => reason,
-        reason = write_all(&shared, worker, outbound, stream) => reason,
+        reason = read_all(&shared, speaker, inbound, stream.clone()) => reason,
+        reason = write_all(&shared, speaker.worker, outbound, stream) => reason,
     };
+    let worker = speaker.worker;
     tracing::debug!(%worker, reason, "a worker's session is over");
     // A driver that is gone has forgotten the worker already.
     let _ = shared.tell(ToDriver::Input(Input::Left { worker })).await;
@@ -144,7 +152,7 @@ async fn serve(
 
 async fn read_all(
     shared: &Shared,
-    worker: WorkerId,
+    speaker: Speaker,
     mut inbound: Streaming<v1::FromWorker>,
     stream: mpsc::Sender<Result<v1::ToWorker, Status>>,
 ) -> String {
@@ -154,7 +162,7 @@ async fn read_all(
             Ok(None) => return "the worker ended the session".to_owned(),
             Err(status) => return format!("the connection to the worker broke: {}", status.message()),
         };
-        match read(worker, message) {
+        match read(speaker, message) {
             Ok(Some(message)) => {
                 if shared.tell(message).await.is_err() {
                     return "the coordinator has stopped".to_owned();
@@ -188,8 +196,9 @@ async fn write_all(
     "the worker did not read what it was sent".to_owned()
 }
 
-fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, Malformed> {
+fn read(speaker: Speaker, message: v1::FromWorker) -> Result<Option<ToDriver>, Malformed> {
     use v1::from_worker::Message as From;
+    let worker = speaker.worker;
     let input = match message.message {
         None => return Ok(None),
         Some(From::Hello(_)) => return Err(Malformed("a second hello")),
@@ -214,7 +223,7 @@ fn read(worker: WorkerId, message: v1::FromWorker) -> Result<Option<ToDriver>, M
             return Ok(Some(ToDriver::Previews { worker, reports }));
         }
         Some(From::Finished(finished)) => {
-            let (fence, outcome) = convert::finished(&finished)?;
+            let (fence, outcome) = convert::finished(&finished, speaker.minor)?;
             Input::Finished { worker, fence, outcome: Arc::new(outcome) }
         }
         Some(From::Failed(failed)) => Input::Failed {
@@ -274,4 +283,25 @@ fn write(shared: &Shared, worker: WorkerId, outbound: Outbound) -> Result<v1::To
         Outbound::Message(Message::Drain) => To::Drain(v1::Drain {}),
     };
     Ok(v1::ToWorker { message: Some(message) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::outcome;
+    use gridsweep_common::id::{Attempt, Fence, Term, TrialId};
+    use gridsweep_proto::RESULT_DIGEST_MINOR;
+
+    #[test]
+    fn a_result_without_a_digest_is_taken_from_an_older_worker_and_from_no_other() {
+        let fence = Fence { term: Term(1), trial: TrialId([7; 16]), attempt: Attempt(1) };
+        let bare = v1::Finished { digest: vec![], ..v1::Finished::from((fence, &*outcome(0.5))) };
+        let said = |minor| {
+            let message = Some(v1::from_worker::Message::Finished(bare.clone()));
+            read(Speaker { worker: WorkerId(1), minor }, v1::FromWorker { message })
+        };
+        let older = said(RESULT_DIGEST_MINOR - 1);
+        assert!(matches!(older, Ok(Some(ToDriver::Input(Input::Finished { fence: of, .. }))) if of == fence));
+        assert!(said(RESULT_DIGEST_MINOR).is_err());
+    }
 }

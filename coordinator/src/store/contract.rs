@@ -5,10 +5,12 @@ use super::{
     StoredResults,
 };
 use crate::core::testing::{outcome, sweep_of};
-use crate::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
+use crate::core::{AttemptEnding, Event, KnownResult, Moment, Passed, Record, TrialEnd};
+use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Evaluation, HISTOGRAM_BINS, MatrixSummary, Outcome};
 use gridsweep_common::trial::{Failure, FailureKind, KeptCheckpoint, TrialSpec};
+use gridsweep_common::work::Work;
 use std::sync::Arc;
 
 /// A store together with the way others read it while it is open.
@@ -142,36 +144,127 @@ fn what_is_committed_is_read_back_to_the_bit() {
 }
 
 #[test]
-fn what_is_loaded_tells_the_same_story() {
+fn what_is_loaded_tells_the_same_story_and_of_a_result_only_what_matters() {
     for_every_store(|subject| {
         begin(subject);
-        commit(subject, vec![ended(1, AttemptEnding::Lost("gone".to_owned())), leased(2)], vec![]);
-        let (events, record) = finished(&success(), 2);
-        commit(subject, events, vec![record]);
-        let events = subject.store().load().unwrap();
-        let story: Vec<String> = events
-            .iter()
-            .map(|event| match event {
+        let lost = ended(1, AttemptEnding::Lost("gone".to_owned()));
+        commit(subject, vec![lost, leased(2), leased(3)], vec![]);
+        let story = |subject: &mut dyn Subject| {
+            let events = subject.store().load().unwrap();
+            let tell = |event: &Event| match event {
                 Event::SweepSubmitted { sweep, open, .. } => format!("sweep {sweep} {}", open.sweep.name),
-                Event::AttemptLeased { fence, .. } => format!("leased {}", fence.attempt),
+                Event::AttemptLeased { fence, .. } => format!("leased {} {}", fence.term, fence.attempt),
                 Event::AttemptEnded { attempt, ending, .. } => format!("ended {attempt} {ending:?}"),
-                Event::TrialFinished { end, digest, epochs, .. } => {
-                    assert_eq!((*digest, *epochs as usize), (success().digest(), success().epochs.len()));
-                    format!("finished {}", end.name())
-                }
+                Event::ResultsKnown { results } => format!("{results:?}"),
                 other => panic!("not expected: {other:?}"),
-            })
-            .collect();
-        let expected = [
-            "sweep 1 a",
-            "leased 1",
-            "ended 1 Lost(\"gone\")",
-            "leased 2",
-            "ended 2 Finished",
-            "finished succeeded",
-        ];
-        assert_eq!(story, expected);
+            };
+            events.iter().map(tell).collect::<Vec<_>>()
+        };
+        let open = ["sweep 1 a", "leased 1 1", "ended 1 Lost(\"gone\")", "leased 1 2", "leased 1 3"];
+        assert_eq!(story(subject), open);
+        let (mut events, record) = finished(&success(), 2);
+        events.push(ended(3, AttemptEnding::Superseded));
+        commit(subject, events, vec![record]);
+        let (trial, digest) = (spec().id(), success().digest());
+        let (end, epochs) = (TrialEnd::Succeeded, success().epochs.len() as u32);
+        let known = KnownResult { trial, attempts: Attempt(3), end, digest, epochs };
+        assert_eq!(story(subject), ["sweep 1 a".to_owned(), format!("{:?}", [known])]);
     });
+}
+
+/// Says that a sweep's cursor has come to the end of its grid, and has passed these trials.
+fn advance(open: &OpenSweep, indices: &[u64]) -> Event {
+    let passed = |&index: &u64| {
+        let spec = open.trial(index).unwrap();
+        Passed { index, trial: spec.id(), work: Work::of(&spec.choices) }
+    };
+    let passed = indices.iter().map(passed).collect();
+    Event::CursorAdvanced { sweep: SweepId(1), cursor: open.trials(), ahead: Vec::new(), passed }
+}
+
+fn leased_at(open: &OpenSweep, index: u64) -> Event {
+    let spec = Arc::new(open.trial(index).unwrap());
+    let (fence, worker_name) = (Fence { trial: spec.id(), ..fence(1) }, "worker".into());
+    Event::AttemptLeased { fence, spec, worker: WorkerId(1), worker_name, expires: Moment(9) }
+}
+
+/// Returns the trials that the first sweep is known to have passed.
+fn passed(subject: &mut dyn Subject) -> Option<Vec<TrialId>> {
+    subject.store().load().unwrap().into_iter().find_map(|event| match event {
+        Event::PrefixPassed { sweep: SweepId(1), trials } => Some(trials),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_cursor_is_where_it_was_until_its_sweep_begins_anew() {
+    for_every_store(|subject| {
+        begin(subject);
+        let open = sweep_of("a", 3);
+        let first = |n: u64| Some((0..n).map(|n| open.trial(n).unwrap().id()).collect::<Vec<_>>());
+        assert_eq!(passed(subject), None);
+        // Trial 1 got its number before trial 0: two runs.
+        commit(subject, vec![leased_at(&open, 0), advance(&open, &[0, 1])], vec![]);
+        assert_eq!(passed(subject), first(2));
+        commit(subject, vec![advance(&open, &[1])], vec![]);
+        assert_eq!(passed(subject), first(2), "what was passed is not passed again");
+        commit(subject, vec![advance(&open, &[])], vec![]);
+        assert_eq!(passed(subject), first(2), "what was looked at is not passed");
+        commit(subject, vec![leased_at(&open, 2), advance(&open, &[2])], vec![]);
+        assert_eq!(passed(subject), first(3));
+        let sweep = SweepId(1);
+        for begins_anew in [
+            Event::SweepSubmitted { sweep, open: Arc::clone(&open), priority: 0 },
+            Event::SweepReinstated { sweep },
+        ] {
+            commit(subject, vec![begins_anew], vec![]);
+            assert_eq!(passed(subject), None);
+            commit(subject, vec![advance(&open, &[0, 1, 2])], vec![]);
+            assert_eq!(passed(subject), first(3));
+        }
+        let edited = Event::SweepSubmitted { sweep, open: sweep_of("b", 3), priority: 0 };
+        commit(subject, vec![edited, advance(&open, &[1, 2])], vec![]);
+        assert_eq!(passed(subject), None, "a way that does not begin at the beginning is not kept");
+    });
+}
+
+#[test]
+fn of_trials_passed_in_another_order_than_that_of_the_grid_those_behind_a_gap_are_not_kept() {
+    for_every_store(|subject| {
+        begin(subject);
+        let open = sweep_of("a", 6);
+        let first = |n: u64| Some((0..n).map(|n| open.trial(n).unwrap().id()).collect::<Vec<_>>());
+        let mut events =
+            vec![Event::SweepSubmitted { sweep: SweepId(1), open: Arc::clone(&open), priority: 0 }];
+        events.extend([0, 2, 3, 4, 5].map(|index| leased_at(&open, index)));
+        commit(subject, events, vec![]);
+        commit(subject, vec![advance(&open, &[5, 3])], vec![]);
+        assert_eq!(passed(subject), None, "the first three are not passed");
+        commit(subject, vec![advance(&open, &[4, 1, 0])], vec![]);
+        assert_eq!(passed(subject), first(2), "in the order of the grid, as far as there is no gap");
+        commit(subject, vec![advance(&open, &[2])], vec![]);
+        assert_eq!(passed(subject), first(3), "what was passed behind the gap was not kept");
+        commit(subject, vec![advance(&open, &[5, 4, 2, 0, 3])], vec![]);
+        assert_eq!(
+            passed(subject),
+            first(6),
+            "it is passed again after a restart, with what was kept or without"
+        );
+    });
+}
+
+#[test]
+fn a_cursor_over_other_trials_than_the_grid_has_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut subject = Sqlite { store: SqliteStore::open(folder.path()).unwrap(), folder };
+    begin(&mut subject);
+    let (open, trial) = (sweep_of("a", 3), spec().id());
+    let wrong = vec![Passed { index: 0, trial, work: Work::of(&spec().choices) }];
+    let advanced = Event::CursorAdvanced { sweep: SweepId(1), cursor: 1, ahead: Vec::new(), passed: wrong };
+    commit(&mut subject, vec![advanced], vec![]);
+    assert_eq!(passed(&mut subject), None, "its trial 0 is another one");
+    commit(&mut subject, vec![leased_at(&open, 0), advance(&open, &[0])], vec![]);
+    assert_eq!(passed(&mut subject), Some(vec![open.trial(0).unwrap().id()]));
 }
 
 #[test]
@@ -507,6 +600,19 @@ fn readers_understand_every_layout_that_there_was() {
         assert!(reader.attempted(None, 10).is_ok_and(|attempted| attempted.is_empty()), "layout {layout}");
         assert!(reader.conflicts().is_ok_and(|conflicts| conflicts == 0), "layout {layout}");
     }
+}
+
+#[test]
+fn a_store_in_which_a_trial_has_lost_its_id_is_said_to_be_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut subject = Sqlite { store: SqliteStore::open(folder.path()).unwrap(), folder };
+    begin(&mut subject);
+    let (events, record) = finished(&success(), 1);
+    commit(&mut subject, events, vec![record]);
+    assert!(subject.store.load().is_ok());
+    let path = subject.folder.path().join("store.sqlite");
+    rusqlite::Connection::open(path).unwrap().execute("DELETE FROM recent", []).unwrap();
+    assert!(matches!(subject.store.load(), Err(StoreError::Damaged { .. })));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The store as a model: what every other store has to behave like. Ends with the process.
 
+use super::passed::following;
 use super::{
     AttemptedTrial, Batch, Preview, Reader, RunningAttempt, Store, StoreError, StoredAttempt, StoredResult,
     StoredResults, StoredSweep, StoredTrial,
 };
-use crate::core::{AttemptEnding, Event, Moment, TrialEnd};
+use crate::core::{AttemptEnding, Event, KnownResult, Moment, Passed, TrialEnd};
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::{EpochMetrics, Outcome};
 use gridsweep_common::trial::{Failure, TrialSpec};
@@ -25,6 +26,8 @@ pub struct MemoryStore {
     conflicts: Vec<(Event, i64)>,
     /// The newest of each trial.
     checkpoints: BTreeMap<TrialId, Event>,
+    /// What each sweep has passed, from the beginning on to the first trial that it has not.
+    passed: BTreeMap<SweepId, Vec<TrialId>>,
 }
 
 #[derive(Debug)]
@@ -54,12 +57,17 @@ impl MemoryStore {
                     is_cancelled: false,
                 };
                 self.sweeps.insert(*sweep, stored);
+                self.passed.remove(sweep);
             }
             Event::SweepPrioritized { sweep, priority } => {
                 self.with_sweep(*sweep, |sweep| sweep.priority = *priority);
             }
             Event::SweepCancelled { sweep } => self.with_sweep(*sweep, |sweep| sweep.is_cancelled = true),
-            Event::SweepReinstated { sweep } => self.with_sweep(*sweep, |sweep| sweep.is_cancelled = false),
+            Event::SweepReinstated { sweep } => {
+                self.passed.remove(sweep);
+                self.with_sweep(*sweep, |sweep| sweep.is_cancelled = false);
+            }
+            Event::CursorAdvanced { sweep, passed, .. } => self.keep_passed(*sweep, passed),
             Event::AttemptLeased { fence, spec, worker_name, .. } => {
                 self.keep_lease(*fence, spec, worker_name, at_ms)
             }
@@ -88,7 +96,8 @@ impl MemoryStore {
             Event::TrialReopened { trial } => self.keep_reopened(*trial),
             Event::ResultConflicted { .. } => self.conflicts.push((event.clone(), at_ms)),
             Event::SweepActivated { .. }
-            | Event::CursorAdvanced { .. }
+            | Event::PrefixPassed { .. }
+            | Event::ResultsKnown { .. }
             | Event::WorkerJoined { .. }
             | Event::LeasesClaimed { .. }
             | Event::LeasesRenewed { .. }
@@ -115,6 +124,12 @@ impl MemoryStore {
         if let Some(stored) = self.sweeps.get_mut(&sweep) {
             change(stored);
         }
+    }
+
+    fn keep_passed(&mut self, sweep: SweepId, passed: &[Passed]) {
+        let kept = self.passed.entry(sweep).or_default();
+        let next = following(passed, kept.len() as u64);
+        kept.extend(next.into_iter().map(|(_, trial)| trial));
     }
 
     fn keep_reopened(&mut self, id: TrialId) {
@@ -172,6 +187,16 @@ impl MemoryStore {
         *end = Some(ending.clone());
     }
 
+    fn results_known(&self) -> Option<Event> {
+        let known = |(&trial, of): (&TrialId, &MemoryTrial)| {
+            let attempts = *of.attempts.keys().next_back()?;
+            let epochs = of.outcome.as_ref()?.epochs.len() as u32;
+            Some(KnownResult { trial, attempts, end: of.end?, digest: of.digest?, epochs })
+        };
+        let results: Vec<_> = self.trials.iter().filter_map(known).collect();
+        (!results.is_empty()).then_some(Event::ResultsKnown { results })
+    }
+
     fn events_of(id: TrialId, trial: &MemoryTrial) -> Vec<Event> {
         let mut events = Vec::new();
         for (attempt, (stored, ending)) in &trial.attempts {
@@ -189,10 +214,7 @@ impl MemoryStore {
                 events.push(Event::TrialReopened { trial: id });
             }
         }
-        let epochs = trial.outcome.as_ref().map(|outcome| outcome.epochs.len() as u32);
-        let end = trial
-            .end
-            .map(|end| super::rows::trial_end(id, end, trial.failure.clone(), trial.digest.zip(epochs)));
+        let end = trial.end.map(|end| super::rows::trial_end(id, end, trial.failure.clone()));
         events.extend(end.transpose().expect("what the core decided is complete"));
         events
     }
@@ -227,7 +249,11 @@ impl Store for MemoryStore {
             let open = sweep.frozen.clone().open().expect("it was opened before it was stored");
             events.extend(sweep.events(Arc::new(open)));
         }
-        events.extend(self.trials.iter().flat_map(|(id, trial)| Self::events_of(*id, trial)));
+        events.extend(self.results_known());
+        let open = self.trials.iter().filter(|(_, trial)| trial.digest.is_none());
+        events.extend(open.flat_map(|(id, trial)| Self::events_of(*id, trial)));
+        let passed = self.passed.iter().filter(|(_, trials)| !trials.is_empty());
+        events.extend(passed.map(|(&sweep, of)| Event::PrefixPassed { sweep, trials: of.clone() }));
         events.extend(self.checkpoints.values().cloned());
         events.extend(self.conflicts.iter().map(|(event, _)| event.clone()));
         Ok(events)

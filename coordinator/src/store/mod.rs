@@ -5,8 +5,12 @@
 
 #[cfg(test)]
 mod contract;
+mod layouts;
+mod load;
 mod memory;
 mod migrations;
+mod number;
+mod passed;
 mod rows;
 mod scan;
 mod sqlite;

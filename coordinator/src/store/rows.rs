@@ -106,6 +106,11 @@ pub(super) fn read_spec(row: &Row<'_>, first: usize) -> rusqlite::Result<TrialSp
 pub(super) const ATTEMPT_COLUMNS: &str =
     "number, term, worker, state, failure, detail, started_ms, ended_ms, from_epoch, from_step";
 
+/// Returns columns with the name of their table before each, where another table has some of the same name.
+pub(super) fn of_table(table: &str, columns: &str) -> String {
+    columns.split(", ").map(|column| format!("{table}.{}", column.trim())).collect::<Vec<_>>().join(", ")
+}
+
 /// Reads an attempt from the columns that begin at `first`.
 pub(super) fn read_attempt(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredAttempt> {
     Ok(StoredAttempt {
@@ -282,20 +287,12 @@ pub(super) fn read_end(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<(
     Ok(Some((end, Some(Failure { kind, detail }))))
 }
 
-/// Returns the event of a trial's end, or what is missing for it. A result is named by its digest and its epochs.
-pub(super) fn trial_end(
-    trial: TrialId,
-    end: TrialEnd,
-    failure: Option<Failure>,
-    result: Option<(Digest, u32)>,
-) -> Result<Event, String> {
-    match (end, failure, result) {
-        (TrialEnd::Succeeded | TrialEnd::Diverged, _, Some((digest, epochs))) => {
-            Ok(Event::TrialFinished { trial, end, digest, epochs })
-        }
-        (TrialEnd::Failed, Some(failure), _) => Ok(Event::TrialFailed { trial, failure }),
-        (TrialEnd::Quarantined, Some(failure), _) => Ok(Event::TrialQuarantined { trial, failure }),
-        (TrialEnd::Cancelled, _, _) => Ok(Event::TrialCancelled { trial }),
+/// Returns the event of the end of a trial without a result, or what is missing for it.
+pub(super) fn trial_end(trial: TrialId, end: TrialEnd, failure: Option<Failure>) -> Result<Event, String> {
+    match (end, failure) {
+        (TrialEnd::Failed, Some(failure)) => Ok(Event::TrialFailed { trial, failure }),
+        (TrialEnd::Quarantined, Some(failure)) => Ok(Event::TrialQuarantined { trial, failure }),
+        (TrialEnd::Cancelled, _) => Ok(Event::TrialCancelled { trial }),
         _ => Err(format!("the trial {trial} has {} without saying with what", end.name())),
     }
 }
@@ -310,18 +307,18 @@ pub(super) fn read_conflict(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-/// Writes a checkpoint as the columns `trial, attempt, blob, length, epoch, step, kept_ms`.
+/// Writes a checkpoint as the columns `trial, attempt, blob, length, epoch, step, kept_ms`; `trial` is its number.
 pub(super) fn checkpoint_columns(
-    trial: TrialId,
+    trial: i64,
     attempt: Attempt,
     checkpoint: KeptCheckpoint,
     at_ms: i64,
 ) -> impl rusqlite::Params {
     let KeptCheckpoint { digest, length, epoch, step } = checkpoint;
-    (trial.to_string(), attempt.0, digest.to_string(), length.cast_signed(), epoch, step, at_ms)
+    (trial, attempt.0, digest.to_string(), length.cast_signed(), epoch, step, at_ms)
 }
 
-/// Reads a checkpoint from the columns `trial, attempt, blob, length, epoch, step`.
+/// Reads a checkpoint from the columns `id, attempt, blob, length, epoch, step`.
 pub(super) fn read_checkpoint(row: &Row<'_>) -> rusqlite::Result<Event> {
     let checkpoint = KeptCheckpoint {
         digest: parsed(row, 2)?,

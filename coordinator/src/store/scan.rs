@@ -1,7 +1,6 @@
 //! One pass over all of a sweep that has ended, in the order in which the rows lie in the file.
 //!
-//! In the order in which trials ended, every row would be on another page: the file is ordered by ids, which are hashes.
-//! Most trials are replicates of a cell that was met before, so the text of choices is looked up before it is read.
+//! Trials and their results both lie in the order of their numbers, and are read side by side. Most trials are replicates of a cell that was met before, so the text of choices is looked up before it is read.
 
 use super::rows::{self, wrong};
 use super::{Detail, EndedTrial};
@@ -11,6 +10,7 @@ use gridsweep_common::id::Digest;
 use gridsweep_common::metric::OutcomeSummary;
 use gridsweep_common::search::Search;
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -21,24 +21,28 @@ const MAPPED_BYTES_MAX: i64 = 8 << 30;
 /// Where the columns of the query begin.
 const SPEC_FIRST: usize = 1;
 const END_FIRST: usize = 8;
+const NUMBER: usize = 11;
 
-/// Hands `take` the index and the trial for every trial of `sweep` that has ended.
+/// Has the file mapped from now on, for reading through it.
+pub(super) fn map(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)
+}
+
+/// Hands `take` the index and the trial for every trial of `sweep` that has ended. Within one transaction, so that trials and
+/// results are of the same moment.
 pub(super) fn scan(
     connection: &Connection,
     sweep: &OpenSweep,
     detail: Detail,
     take: &mut dyn FnMut(u64, EndedTrial),
 ) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
-    // One transaction, so that both passes see the same.
-    let transaction = connection.unchecked_transaction()?;
     let trials = format!(
-        "SELECT id, {}, state, failure, failure_detail FROM trial
-         WHERE state NOT IN ('pending', 'leased') ORDER BY id",
+        "SELECT id, {}, state, failure, failure_detail, number FROM trial
+         WHERE state NOT IN ('pending', 'leased') ORDER BY number",
         rows::SPEC_COLUMNS
     );
     let results = format!("SELECT trial, {} FROM result ORDER BY trial", rows::SUMMARY_COLUMNS);
-    let (mut trials, mut results) = (transaction.prepare(&trials)?, transaction.prepare(&results)?);
+    let (mut trials, mut results) = (connection.prepare(&trials)?, connection.prepare(&results)?);
     let mut trials = trials.query([])?;
     let mut results = Results::begin(results.query([])?)?;
     let mut members = Members::of(sweep);
@@ -47,7 +51,7 @@ pub(super) fn scan(
             let (end, failure) = rows::read_end(row, END_FIRST)?.ok_or(rusqlite::Error::InvalidQuery)?;
             let summary = match detail {
                 Detail::End => None,
-                Detail::Measures => results.of(row.get_ref(0)?.as_str()?)?,
+                Detail::Measures => results.of(row.get_ref(NUMBER)?)?,
             };
             take(index, EndedTrial { id: rows::read_id(row, 0)?, end, failure, summary });
         }
@@ -67,15 +71,23 @@ impl<'a> Results<'a> {
     }
 
     /// Returns the result of a trial, if it has one; trials are asked for in their order.
-    fn of(&mut self, trial: &str) -> rusqlite::Result<Option<OutcomeSummary>> {
+    fn of(&mut self, number: ValueRef<'_>) -> rusqlite::Result<Option<OutcomeSummary>> {
         while let Some(row) = self.rows.get() {
-            match row.get_ref(0)?.as_str()?.cmp(trial) {
+            match compared(row.get_ref(0)?, number)? {
                 Ordering::Less => self.rows.advance()?,
                 Ordering::Equal => return rows::read_summary(row, 1, rows::read_matrices_without_histograms),
                 Ordering::Greater => return Ok(None),
             }
         }
         Ok(None)
+    }
+}
+
+/// Compares the numbers of trials: the ids that stood in their places before the fifth layout are texts.
+fn compared(a: ValueRef<'_>, b: ValueRef<'_>) -> rusqlite::Result<Ordering> {
+    match (a, b) {
+        (ValueRef::Integer(a), ValueRef::Integer(b)) => Ok(a.cmp(&b)),
+        _ => Ok(a.as_str()?.cmp(b.as_str()?)),
     }
 }
 

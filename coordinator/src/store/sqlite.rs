@@ -3,18 +3,22 @@
 //! One process writes, and holds `store.lock` while it does; any number read at the same time (WAL), and never block it.
 //! Every commit is an fsync (`synchronous=FULL`): what the coordinator acknowledges survives a power cut.
 
+use super::load::{self, LoadedAttempt};
+use super::number::{NUMBER_OF, Numbers};
 use super::rows::{self, store_error};
 use super::write::write;
 use super::{
     AttemptedTrial, Batch, Detail, EndedTrial, Reader, RunningAttempt, Store, StoreError, StoredAttempt,
-    StoredResults, StoredSweep, StoredTrial, migrations, scan,
+    StoredResults, StoredSweep, StoredTrial, layouts, migrations, passed, scan,
 };
-use crate::core::{Event, Moment};
+use crate::core::{Event, KnownResult, Moment};
 use gridsweep_common::frozen::{FrozenSweep, OpenSweep};
 use gridsweep_common::id::{Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::EpochMetrics;
 use gridsweep_common::trial::TrialSpec;
-use rusqlite::{Connection, OpenFlags, Row, ToSql, TransactionBehavior};
+use rusqlite::{Connection, DropBehavior, OpenFlags, Row, ToSql, TransactionBehavior};
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +27,8 @@ use std::time::Duration;
 const FILE: &str = "store.sqlite";
 const LOCK: &str = "store.lock";
 
-/// How much of the file is kept in memory, in KiB: trials stand in the order of their ids, so each touches pages of its own.
+/// How much of the file is kept in memory, in KiB: what is written lies at the ends of the tables, but for the ids of
+/// trials, all of which are rewritten from time to time.
 const CACHE_KIB: i64 = 64 * 1024;
 
 /// How long a statement waits for a reader that holds up a checkpoint.
@@ -37,6 +42,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Connection,
+    numbers: Numbers,
     path: PathBuf,
     /// Held for as long as the store is open; the system lets go of it when the process ends, however it ends.
     _lock: File,
@@ -46,6 +52,8 @@ pub struct SqliteStore {
 #[derive(Debug)]
 pub struct SqliteReader {
     connection: Connection,
+    /// The layout that the names of tables stand for.
+    named: Cell<u32>,
     path: PathBuf,
 }
 
@@ -69,7 +77,7 @@ impl SqliteStore {
         let mut connection = Connection::open(&path).map_err(|error| store_error(&path, error))?;
         prepare(&connection).map_err(|error| store_error(&path, error))?;
         migrations::migrate(&mut connection, &path)?;
-        Ok(SqliteStore { connection, path, _lock: lock })
+        Ok(SqliteStore { connection, numbers: Numbers::default(), path, _lock: lock })
     }
 
     /// Returns whether some process holds the store in this state folder open for writing.
@@ -138,14 +146,18 @@ impl Store for SqliteStore {
     }
 
     fn load(&mut self) -> Result<Vec<Event>, StoreError> {
+        let loaded = self.load_rows().map_err(|error| store_error(&self.path, error))?;
         let mut events = Vec::new();
-        let sweeps = read_sweeps(&self.connection, migrations::newest());
-        for sweep in sweeps.map_err(|error| store_error(&self.path, error))? {
+        let mut sweeps = BTreeMap::new();
+        for sweep in loaded.sweeps {
             let open = self.opened(sweep.frozen.clone())?;
-            events.extend(sweep.events(open));
+            events.extend(sweep.events(Arc::clone(&open)));
+            sweeps.insert(sweep.id, open);
         }
-        let trials = load_trials(&self.connection).map_err(|error| store_error(&self.path, error))?;
-        for LoadedAttempt { trial, spec, attempt, is_last, is_reopened, end } in trials {
+        if !loaded.results.is_empty() {
+            events.push(Event::ResultsKnown { results: loaded.results });
+        }
+        for LoadedAttempt { trial, spec, attempt, is_last, is_reopened, end } in loaded.attempts {
             self.push_attempt(&mut events, trial, spec, &attempt)?;
             if is_reopened {
                 events.push(Event::TrialReopened { trial });
@@ -154,13 +166,17 @@ impl Store for SqliteStore {
                 events.extend(end);
             }
         }
-        events.extend(read_checkpoints(&self.connection).map_err(|error| store_error(&self.path, error))?);
-        events.extend(read_conflicts(&self.connection).map_err(|error| store_error(&self.path, error))?);
+        for (sweep, trials) in loaded.passed {
+            self.push_passed(&mut events, sweep, sweeps.get(&sweep), trials)?;
+        }
+        events.extend(loaded.checkpoints);
+        events.extend(loaded.conflicts);
         Ok(events)
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let current = write(&mut self.connection, batch).map_err(|error| store_error(&self.path, error))?;
+        let current = write(&mut self.connection, &mut self.numbers, batch)
+            .map_err(|error| store_error(&self.path, error))?;
         if current != batch.term {
             return Err(StoreError::Superseded { current, own: batch.term });
         }
@@ -168,7 +184,49 @@ impl Store for SqliteStore {
     }
 }
 
+/// What was read to begin with.
+struct Loaded {
+    sweeps: Vec<StoredSweep>,
+    results: Vec<KnownResult>,
+    attempts: Vec<LoadedAttempt>,
+    passed: BTreeMap<SweepId, Vec<TrialId>>,
+    checkpoints: Vec<Event>,
+    conflicts: Vec<Event>,
+}
+
 impl SqliteStore {
+    fn load_rows(&self) -> rusqlite::Result<Loaded> {
+        let load::Known { ids, results, open } = load::known(&self.connection)?;
+        Ok(Loaded {
+            sweeps: read_sweeps(&self.connection, migrations::newest())?,
+            results,
+            attempts: load::attempts(&self.connection, &open)?,
+            passed: passed::read(&self.connection, &ids)?,
+            checkpoints: read_checkpoints(&self.connection)?,
+            conflicts: read_conflicts(&self.connection)?,
+        })
+    }
+
+    /// Tells which trials a sweep has passed, if its grid still has them where they were: another version of this program may
+    /// have other ids. Otherwise it begins anew.
+    fn push_passed(
+        &self,
+        events: &mut Vec<Event>,
+        sweep: SweepId,
+        open: Option<&Arc<OpenSweep>>,
+        trials: Vec<TrialId>,
+    ) -> Result<(), StoreError> {
+        let is_there = |index: usize, id: &TrialId| {
+            Some(*id) == open.and_then(|of| of.trial(index as u64)).map(|of| of.id())
+        };
+        let is_first_there = trials.first().is_some_and(|id| is_there(0, id));
+        if is_first_there && trials.last().is_some_and(|id| is_there(trials.len() - 1, id)) {
+            events.push(Event::PrefixPassed { sweep, trials });
+            return Ok(());
+        }
+        passed::forget(&self.connection, sweep).map_err(|error| store_error(&self.path, error))
+    }
+
     fn push_attempt(
         &self,
         events: &mut Vec<Event>,
@@ -191,57 +249,6 @@ impl SqliteStore {
     }
 }
 
-/// An attempt with its trial.
-struct LoadedAttempt {
-    /// As it is stored: hashing what a million trials compute takes longer than reading them. A worker checks it before it
-    /// runs one.
-    trial: TrialId,
-    spec: Arc<TrialSpec>,
-    attempt: StoredAttempt,
-    /// Whether it is the trial's last one, and whether the trial was opened again after it.
-    is_last: bool,
-    is_reopened: bool,
-    /// How the trial ended.
-    end: Option<Event>,
-}
-
-/// Reads every attempt with its trial.
-fn load_trials(connection: &Connection) -> rusqlite::Result<Vec<LoadedAttempt>> {
-    let spec = rows::SPEC_COLUMNS;
-    let attempt =
-        rows::ATTEMPT_COLUMNS.split(", ").map(|c| format!("attempt.{c}")).collect::<Vec<_>>().join(", ");
-    let sql = format!(
-        "SELECT {spec}, {attempt}, trial.state, trial.failure, trial.failure_detail, result.digest, \
-         result.epochs, number = max(number) OVER (PARTITION BY trial.id), number = trial.reopened_after, trial.id \
-         FROM trial JOIN attempt ON attempt.trial = trial.id LEFT JOIN result ON result.trial = trial.id \
-         ORDER BY trial.id, number",
-    )
-    .replace("numerics", "trial.numerics");
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map([], |row| {
-        let trial = rows::read_id(row, 24)?;
-        let end = read_trial_end(row, trial, 17)?;
-        Ok(LoadedAttempt {
-            trial,
-            spec: Arc::new(rows::read_spec(row, 0)?),
-            attempt: rows::read_attempt(row, 7)?,
-            is_last: row.get(22)?,
-            is_reopened: row.get(23)?,
-            end,
-        })
-    })?;
-    rows.collect()
-}
-
-fn read_trial_end(row: &Row<'_>, trial: TrialId, first: usize) -> rusqlite::Result<Option<Event>> {
-    let Some((end, failure)) = rows::read_end(row, first)? else { return Ok(None) };
-    let epochs: Option<u32> = row.get(first + 4)?;
-    let digest = epochs.is_some().then(|| rows::parsed(row, first + 3)).transpose()?;
-    rows::trial_end(trial, end, failure, digest.zip(epochs))
-        .map(Some)
-        .map_err(|what| rows::wrong(first, &what))
-}
-
 impl SqliteReader {
     /// Opens the store in a state folder for reading.
     pub fn open(state: &Path) -> Result<SqliteReader, StoreError> {
@@ -255,7 +262,7 @@ impl SqliteReader {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| store_error(&path, error))?;
         match migrations::layout(&connection, &path)? {
             0 => Err(StoreError::Absent { path: state.to_owned() }),
-            _ => Ok(SqliteReader { connection, path }),
+            _ => Ok(SqliteReader { connection, named: Cell::new(migrations::newest()), path }),
         }
     }
 
@@ -269,7 +276,7 @@ impl SqliteReader {
         let summary = rows::SUMMARY_COLUMNS.replace("numerics", "result.numerics");
         let sql = format!(
             "SELECT id, {spec}, state, failure, failure_detail, {summary}, recorded_ms, sequence
-             FROM ending JOIN trial ON trial.id = ending.trial LEFT JOIN result ON result.trial = trial.id
+             FROM ending JOIN trial ON trial.number = ending.trial LEFT JOIN result ON result.trial = trial.number
              WHERE {condition}"
         );
         self.rows(&sql, parameters, |row| {
@@ -293,7 +300,20 @@ impl SqliteReader {
         parameters: &[&dyn ToSql],
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        rows_of(&self.connection, sql, parameters, read).map_err(|error| store_error(&self.path, error))
+        self.at_once(|connection, _| rows_of(connection, sql, parameters, read))
+    }
+
+    /// Reads what is there at one moment, in the layout that it has then: a coordinator may bring it up to date at any time.
+    fn at_once<T>(
+        &self,
+        read: impl FnOnce(&Connection, u32) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let within = |error| store_error(&self.path, error);
+        let mut moment = self.connection.unchecked_transaction().map_err(within)?;
+        moment.set_drop_behavior(DropBehavior::Commit);
+        let layout = migrations::layout(&moment, &self.path)?;
+        layouts::name(&moment, self.named.replace(layout), layout).map_err(within)?;
+        read(&moment, layout).map_err(within)
     }
 }
 
@@ -330,7 +350,8 @@ fn read_conflicts(connection: &Connection) -> rusqlite::Result<Vec<Event>> {
 }
 
 fn read_checkpoints(connection: &Connection) -> rusqlite::Result<Vec<Event>> {
-    let sql = "SELECT trial, attempt, blob, length, epoch, step FROM checkpoint ORDER BY trial";
+    let sql = "SELECT id, attempt, blob, length, epoch, step FROM checkpoint JOIN trial ON trial.number = checkpoint.trial
+               ORDER BY trial.number";
     rows_of(connection, sql, &[], rows::read_checkpoint)
 }
 
@@ -341,9 +362,7 @@ fn key(after: Option<TrialId>) -> String {
 
 impl Reader for SqliteReader {
     fn sweeps(&self) -> Result<Vec<StoredSweep>, StoreError> {
-        // Asked anew: a coordinator may bring the layout up to date at any time.
-        let layout = migrations::layout(&self.connection, &self.path)?;
-        read_sweeps(&self.connection, layout).map_err(|error| store_error(&self.path, error))
+        self.at_once(read_sweeps)
     }
 
     fn ended(&self, after: u64, limit: usize) -> Result<Vec<StoredTrial>, StoreError> {
@@ -357,34 +376,35 @@ impl Reader for SqliteReader {
         detail: Detail,
         take: &mut dyn FnMut(u64, EndedTrial),
     ) -> Result<(), StoreError> {
-        scan::scan(&self.connection, sweep, detail, take).map_err(|error| store_error(&self.path, error))
+        scan::map(&self.connection).map_err(|error| store_error(&self.path, error))?;
+        self.at_once(|connection, _| scan::scan(connection, sweep, detail, take))
     }
 
     fn epochs(&self, trial: TrialId) -> Result<Vec<EpochMetrics>, StoreError> {
         let columns = rows::EPOCH_COLUMNS;
-        let sql = format!("SELECT {columns} FROM epoch WHERE trial = ?1 ORDER BY epoch");
+        let sql = format!("SELECT {columns} FROM epoch WHERE trial = {NUMBER_OF} ORDER BY epoch");
         let epochs = self.rows(&sql, &[&trial.to_string()], |row| rows::read_epoch(row, 0))?;
         if !epochs.is_empty() {
             return Ok(epochs);
         }
         let sql = format!(
-            "SELECT {columns} FROM preview WHERE trial = ?1
-             AND attempt = (SELECT max(number) FROM attempt WHERE trial = ?1) ORDER BY epoch"
+            "SELECT {columns} FROM preview WHERE trial = {NUMBER_OF}
+             AND attempt = (SELECT max(number) FROM attempt WHERE attempt.trial = preview.trial) ORDER BY epoch"
         );
         self.rows(&sql, &[&trial.to_string()], |row| rows::read_epoch(row, 0))
     }
 
     fn attempts(&self, trial: TrialId) -> Result<Vec<StoredAttempt>, StoreError> {
-        let sql = format!("SELECT {} FROM attempt WHERE trial = ?1 ORDER BY number", rows::ATTEMPT_COLUMNS);
+        let columns = rows::ATTEMPT_COLUMNS;
+        let sql = format!("SELECT {columns} FROM attempt WHERE trial = {NUMBER_OF} ORDER BY number");
         self.rows(&sql, &[&trial.to_string()], |row| rows::read_attempt(row, 0))
     }
 
     fn running(&self) -> Result<Vec<RunningAttempt>, StoreError> {
-        let attempt =
-            rows::ATTEMPT_COLUMNS.replace("state", "attempt.state").replace("failure", "attempt.failure");
+        let attempt = rows::of_table("attempt", rows::ATTEMPT_COLUMNS);
         let sql = format!(
-            "SELECT trial.id, {}, {attempt} FROM attempt JOIN trial ON trial.id = attempt.trial
-             WHERE attempt.state = 'running' ORDER BY attempt.trial, number",
+            "SELECT trial.id, {}, {attempt} FROM attempt JOIN trial ON trial.number = attempt.trial
+             WHERE attempt.state = 'running' ORDER BY trial.id, attempt.number",
             rows::SPEC_COLUMNS
         );
         let mut running = self.rows(&sql, &[], |row| {
@@ -392,7 +412,7 @@ impl Reader for SqliteReader {
             Ok(RunningAttempt { id: rows::read_id(row, 0)?, spec, attempt, last_epoch: None })
         })?;
         let last = format!(
-            "SELECT {} FROM preview WHERE trial = ?1 AND attempt = ?2 ORDER BY epoch DESC LIMIT 1",
+            "SELECT {} FROM preview WHERE trial = {NUMBER_OF} AND attempt = ?2 ORDER BY epoch DESC LIMIT 1",
             rows::EPOCH_COLUMNS
         );
         for running in &mut running {
@@ -403,7 +423,16 @@ impl Reader for SqliteReader {
     }
 
     fn attempted(&self, after: Option<TrialId>, limit: usize) -> Result<Vec<AttemptedTrial>, StoreError> {
-        let sql = format!("SELECT id, {} FROM trial WHERE id > ?1 ORDER BY id LIMIT ?2", rows::SPEC_COLUMNS);
+        let first = |table| {
+            format!("SELECT * FROM (SELECT id, trial FROM {table} WHERE id > ?1 ORDER BY id LIMIT ?2)")
+        };
+        let sql = format!(
+            "SELECT trial.id, {} FROM ({} UNION ALL {}) AS known JOIN trial ON trial.number = known.trial
+             ORDER BY known.id LIMIT ?2",
+            rows::SPEC_COLUMNS,
+            first("identity"),
+            first("recent")
+        );
         self.rows(&sql, &[&key(after), &(limit as i64)], |row| {
             Ok(AttemptedTrial { id: rows::read_id(row, 0)?, spec: rows::read_spec(row, 1)? })
         })
@@ -415,11 +444,13 @@ impl Reader for SqliteReader {
     }
 
     fn results(&self, trial: TrialId) -> Result<StoredResults, StoreError> {
-        let of = |table: &str| {
-            let sql = format!("SELECT attempt, digest, recorded_ms FROM {table} WHERE trial = ?1");
+        let of = |table: &str, key: &str| {
+            let sql = format!("SELECT attempt, digest, recorded_ms FROM {table} WHERE trial = {key}");
             self.rows(&sql, &[&trial.to_string()], rows::read_result)
         };
-        let ended = self.ended_where("trial.id = ?1", &[&trial.to_string()])?.pop();
-        Ok(StoredResults { recorded: of("result")?.pop(), conflicts: of("conflict")?, ended })
+        let ended = self.ended_where(&format!("trial.number = {NUMBER_OF}"), &[&trial.to_string()])?.pop();
+        // What disagreed is kept by the id: there is little of it.
+        let (recorded, conflicts) = (of("result", NUMBER_OF)?.pop(), of("conflict", "?1")?);
+        Ok(StoredResults { recorded, conflicts, ended })
     }
 }

@@ -16,22 +16,28 @@ pub(crate) struct Books {
 }
 
 /// Questions whose answer is 0, whatever has happened.
-const NONE_OF: [(&str, &str); 6] = [
+const NONE_OF: [(&str, &str); 7] = [
     ("a result disagrees with another", "SELECT count(*) FROM conflict"),
     (
         "a trial that has ended has a live attempt",
-        "SELECT count(*) FROM attempt JOIN trial ON trial.id = attempt.trial
+        "SELECT count(*) FROM attempt JOIN trial ON trial.number = attempt.trial
          WHERE attempt.state IN ('offered', 'running') AND trial.state NOT IN ('leased', 'pending')",
     ),
     (
         "a result is of a trial that has not ended with one",
-        "SELECT count(*) FROM result JOIN trial ON trial.id = result.trial
+        "SELECT count(*) FROM result JOIN trial ON trial.number = result.trial
          WHERE trial.state NOT IN ('succeeded', 'diverged')",
     ),
     (
         "a trial has ended with a result that is not there",
         "SELECT count(*) FROM trial WHERE state IN ('succeeded', 'diverged')
-         AND id NOT IN (SELECT trial FROM result)",
+         AND number NOT IN (SELECT trial FROM result)",
+    ),
+    (
+        "a trial is not found by its id, or there twice",
+        "SELECT (SELECT count(*) FROM trial) <> (SELECT count(DISTINCT trial.id) FROM trial JOIN
+             (SELECT id, trial FROM identity UNION ALL SELECT id, trial FROM recent) AS known
+             ON known.id = trial.id AND known.trial = trial.number)",
     ),
     (
         "a result's epochs have a gap",
@@ -57,9 +63,11 @@ impl Books {
         store.busy_timeout(std::time::Duration::from_secs(10)).map_err(in_words)?;
         // One snapshot for all questions.
         store.execute_batch("BEGIN").map_err(in_words)?;
-        let results: BTreeMap<String, String> = pairs(&store, "SELECT trial, digest FROM result")?;
-        let attempts: BTreeMap<String, i64> =
-            pairs(&store, "SELECT trial, max(number) FROM attempt GROUP BY trial")?;
+        let results: BTreeMap<String, String> = pairs(&store, "SELECT id, digest FROM recorded")?;
+        let attempts: BTreeMap<String, i64> = pairs(
+            &store,
+            "SELECT id, max(attempt.number) FROM attempt JOIN trial ON trial.number = attempt.trial GROUP BY id",
+        )?;
         let term: i64 = number(&store, "SELECT term FROM term")?;
         for (what, question) in NONE_OF {
             match number(&store, question)? {
@@ -153,7 +161,14 @@ mod counter_examples {
             (format!("DELETE FROM epoch WHERE epoch = 0 AND trial = {one}"), "have a gap"),
             (format!("UPDATE attempt SET state = 'running' WHERE trial = {one}"), "a live attempt"),
             (format!("UPDATE attempt SET number = 2 WHERE trial = {one}"), "attempts have a gap"),
-            (format!("UPDATE trial SET state = 'pending' WHERE id = {one}"), "has not ended with one"),
+            (format!("UPDATE trial SET state = 'pending' WHERE number = {one}"), "has not ended with one"),
+            (format!("DELETE FROM recent WHERE trial = {one}"), "not found by its id"),
+            (
+                "INSERT INTO trial SELECT 0, id, choices, seed_root, replicate, data, validation_fraction,
+                 validation_pick, numerics, 'pending', NULL, NULL, 0 FROM trial LIMIT 1"
+                    .into(),
+                "there twice",
+            ),
             (
                 "INSERT INTO conflict (trial, attempt, digest, recorded_ms) VALUES ('', 1, '', 0)".into(),
                 "disagrees",

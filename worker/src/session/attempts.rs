@@ -144,7 +144,7 @@ impl Attempts {
     pub(super) fn forget(&mut self, fence: Fence) -> bool {
         let Some(waiting) = self.waiting.remove(&fence) else { return false };
         if waiting.is_spooled {
-            self.spool.release();
+            self.spool.release(fence);
         }
         true
     }
@@ -183,12 +183,12 @@ impl Attempts {
         let is_due = |waiting: &Waiting| {
             !waiting.is_spooled && (is_everything || waiting.since.elapsed() >= SPOOL_AFTER)
         };
-        let mut due: Vec<&mut Waiting> =
-            self.waiting.values_mut().filter(|waiting| is_due(waiting)).collect();
-        let results: Vec<&v1::Finished> = due
+        let mut due: Vec<(&Fence, &mut Waiting)> =
+            self.waiting.iter_mut().filter(|(_, waiting)| is_due(waiting)).collect();
+        let results: Vec<(Fence, &v1::Finished)> = due
             .iter()
-            .filter_map(|waiting| match &waiting.message {
-                From::Finished(finished) => Some(finished),
+            .filter_map(|(fence, waiting)| match &waiting.message {
+                From::Finished(finished) => Some((**fence, finished)),
                 _ => None,
             })
             .collect();
@@ -198,11 +198,11 @@ impl Attempts {
         let spool = &mut self.spool;
         if block_in_place(|| spool.append(&results)) {
             due.iter_mut()
-                .filter(|waiting| waiting.digest.is_some())
-                .for_each(|waiting| waiting.is_spooled = true);
+                .filter(|(_, waiting)| waiting.digest.is_some())
+                .for_each(|(_, waiting)| waiting.is_spooled = true);
         } else {
             // Tried again when the others wait for long.
-            due.iter_mut().for_each(|waiting| waiting.since = Instant::now());
+            due.iter_mut().for_each(|(_, waiting)| waiting.since = Instant::now());
         }
     }
 

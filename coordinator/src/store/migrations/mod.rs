@@ -8,8 +8,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The text of each layout, from number 1 on.
-pub(super) const ALL: &[&str] =
-    &[include_str!("0001.sql"), include_str!("0002.sql"), include_str!("0003.sql"), include_str!("0004.sql")];
+pub(super) const ALL: &[&str] = &[
+    include_str!("0001.sql"),
+    include_str!("0002.sql"),
+    include_str!("0003.sql"),
+    include_str!("0004.sql"),
+    include_str!("0005.sql"),
+];
 
 /// Returns the number of the newest layout.
 pub(super) fn newest() -> u32 {
