@@ -85,10 +85,15 @@ impl CheckpointFiles {
         }
     }
 
-    /// Removes the trial's file, if there is one.
+    /// Removes the trial's file, if there is one, and what workers that were killed while they wrote it have left.
     pub(crate) fn remove(&self, trial: TrialId) {
         // Another worker may have been faster, and a file that stays is only room.
         let _ = std::fs::remove_file(self.path(trial));
+        let part = format!("{trial}.{PART}");
+        let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with(&part)) {
+            let _ = std::fs::remove_file(file.path());
+        }
     }
 
     fn path(&self, trial: TrialId) -> PathBuf {
@@ -106,10 +111,13 @@ fn read(path: &Path, trial: TrialId) -> io::Result<Vec<u8>> {
     unframe(bytes, trial)
 }
 
+/// How the extension of a file begins that is not whole; its writer's process follows.
+const PART: &str = "part-";
+
 /// Writes beside the file, and puts the whole in its place: whoever reads finds the old one or the new one.
 fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let partial = path.with_extension(format!("part-{}", std::process::id()));
+    let partial = path.with_extension(format!("{PART}{}", std::process::id()));
     let written = File::create(&partial).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_data()
@@ -139,6 +147,19 @@ mod tests {
         files.write(TRIAL, &framed(b"second"));
         assert_eq!(files.read(TRIAL), Some(b"second".to_vec()));
         files.remove(TRIAL);
+        assert_eq!(files.read(TRIAL), None);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_with_its_trial_s_file_and_no_other_s() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = CheckpointFiles::new(folder.path());
+        files.write(TRIAL, &framed(b"whole"));
+        let left = |trial: TrialId| folder.path().join(format!("{trial}.part-4194304"));
+        let other = TrialId([8; 16]);
+        [TRIAL, other].into_iter().for_each(|trial| std::fs::write(left(trial), b"half").unwrap());
+        files.remove(TRIAL);
+        assert_eq!([TRIAL, other].map(|trial| left(trial).exists()), [false, true]);
         assert_eq!(files.read(TRIAL), None);
     }
 
