@@ -11,8 +11,7 @@ mod write;
 
 use crate::blob::BlobStore;
 use crate::core::{
-    self, Answer, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings,
-    Snapshot,
+    Answer, Claims, Core, Decision, Effect, Event, Input, Message, Moment, Offer, Refusal, Settings, Snapshot,
 };
 use crate::store::{Preview, Store, StoreError};
 use gridsweep_common::data::DataManifest;
@@ -320,7 +319,7 @@ impl Driver {
         next.events.retain(Event::is_durable);
         append(decision, next);
         #[cfg(debug_assertions)]
-        core::check(&self.core).expect("the core's invariants hold after every batch");
+        crate::core::check(&self.core).expect("the core's invariants hold after every batch");
         has_more
     }
 
