@@ -25,7 +25,7 @@ pub(crate) struct Matrix {
 /// By how many lines matrices that are read together begin at different places of a page.
 ///
 /// Large allocations all begin at the same one, and a processor that looks at the low bits of addresses first takes their
-/// lines for one another's: steps of Adam took up to a third longer then (Zen 3).
+/// lines for one another's: the first layer's step took 3 % longer then (batch 32, Zen 3), and loops like it a quarter.
 const APART: usize = 4;
 
 impl Matrix {

@@ -251,7 +251,7 @@ impl<const M: usize, R: Rule<M>, const MAGNITUDES: bool, const SQUARES: bool> Ta
 }
 
 /// Lines that a pass moves at a time: first all their moments and divisors, then the parameters. Line by line, what waits
-/// for a square root and then for a division would fill the processor's window, and either unit be idle half of the time.
+/// for a square root and then for a division would fill the processor's window of instructions.
 const STRIP: usize = 32;
 
 /// Loads a line of each moment. A loop: in the closure of `from_fn` each operation would be a call.
