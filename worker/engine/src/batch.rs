@@ -6,6 +6,7 @@ use crate::kernel::lanes::{LANES, Lanes, Line};
 use crate::kernel::sparse::{SparseBatch, SparseRows};
 use crate::kernel::{Kernel, PairSums, Product, RowSums, Task};
 use crate::matrix::{self, Matrix, PANEL};
+use crate::nonzero::Nonzero;
 use std::ops::Range;
 
 /// Samples of a part of the data, gathered for one step.
@@ -85,7 +86,10 @@ impl Batch {
     ) {
         match &part.inputs.sparse {
             Some(rows) => self.multiply_lists(kernel, rows, (weights, biases), out),
-            None => matrix::multiply(kernel, out, Some(biases), &self.dense, weights),
+            None => {
+                let inputs = (&self.dense, &Nonzero::default());
+                matrix::multiply(kernel, out, Some(biases), inputs, weights);
+            }
         }
     }
 
@@ -118,7 +122,8 @@ impl Batch {
         gradient: &mut [Line],
     ) {
         let Some(rows) = &part.inputs.sparse else {
-            return add_gradient(kernel, &self.dense, inputs, start, deltas, gradient);
+            let values = (&self.dense, &Nonzero::default());
+            return add_gradient(kernel, values, inputs, start, deltas, gradient);
         };
         let width = deltas.len() / self.len();
         let out = &mut gradient[..inputs.len().next_multiple_of(2) * width];
@@ -176,15 +181,16 @@ pub(crate) fn add_deltas(kernel: Kernel, deltas: &[Line], sums: &mut [Line]) {
         step_stride: 0,
         b: deltas,
         steps: deltas.len() / sums.len(),
+        nonzero: None,
         out: sums,
     });
 }
 
 /// Makes `gradient`, rows `inputs` (of one panel of `values`) of one panel of the weights, the sum over the samples, in
-/// their order, of value × delta, begun with the row `start` or continued.
+/// their order, of value × delta, begun with the row `start` or continued. `nonzero` tells by columns which values are.
 pub(crate) fn add_gradient(
     kernel: Kernel,
-    values: &Matrix,
+    (values, nonzero): (&Matrix, &Nonzero),
     inputs: Range<usize>,
     start: Option<&[Line]>,
     deltas: &[Line],
@@ -200,5 +206,6 @@ pub(crate) fn add_gradient(
         step_stride: values.width(panel) * LANES,
         b: deltas,
         steps: values.rows(),
+        nonzero: nonzero.by_column(panel),
     });
 }

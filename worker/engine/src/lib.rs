@@ -23,6 +23,7 @@ mod matrix;
 #[doc(hidden)]
 pub mod measure;
 mod network;
+mod nonzero;
 mod optimizer;
 mod phase;
 mod piece;

@@ -5,6 +5,7 @@
 
 use crate::kernel::lanes::{LANES, Lanes, Line};
 use crate::kernel::{Kernel, Product, Task, ZEROS};
+use crate::nonzero::Nonzero;
 use std::ops::Range;
 
 /// Columns of a full panel. Eight AVX2 registers: as much as one row of input reuses (narrower panels measured slower).
@@ -188,8 +189,14 @@ impl Task for Transpose<'_> {
 }
 
 /// Makes `out` the product `a · b` and more: each element is a chain over the columns of `a` in order, begun with its
-/// column of `start`, a matrix of one row, or at +0.
-pub(crate) fn multiply(kernel: Kernel, out: &mut Matrix, start: Option<&Matrix>, a: &Matrix, b: &Matrix) {
+/// column of `start`, a matrix of one row, or at +0. `nonzero` tells which numbers of `a` are.
+pub(crate) fn multiply(
+    kernel: Kernel,
+    out: &mut Matrix,
+    start: Option<&Matrix>,
+    (a, nonzero): (&Matrix, &Nonzero),
+    b: &Matrix,
+) {
     for panel in 0..out.panels() {
         let width = out.width(panel);
         let start = start.map_or(ZEROS, |start| start.panel(panel));
@@ -205,6 +212,7 @@ pub(crate) fn multiply(kernel: Kernel, out: &mut Matrix, start: Option<&Matrix>,
                 step_stride: 1,
                 b: &b.lines()[b.range(panel, b_rows)],
                 steps,
+                nonzero: nonzero.by_row(block),
             });
         }
     }

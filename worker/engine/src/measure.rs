@@ -6,6 +6,7 @@ use crate::kernel::ZEROS;
 use crate::kernel::lanes::{Lanes, Line};
 use crate::kernel::{Kernel, Task};
 use crate::matrix::{self, Matrix, PANEL};
+use crate::nonzero::Nonzero;
 use crate::optimizer::{Block, Parameters, Step, lines_of};
 use crate::recipe::Recipe;
 
@@ -125,7 +126,8 @@ impl<'a> Pieces<'a> {
 
     /// Multiplies deltas by the other layer's weights.
     pub fn multiply_other(&mut self) {
-        matrix::multiply(self.kernel, &mut self.values, None, &self.deltas, &self.other);
+        let deltas = (&self.deltas, &Nonzero::default());
+        matrix::multiply(self.kernel, &mut self.values, None, deltas, &self.other);
     }
 
     /// Applies the activation to small numbers of both signs.

@@ -131,7 +131,7 @@ impl Network {
             match before.last() {
                 None => batch.multiply(means.kernel, part, (weights, biases), &mut here.values),
                 Some(before) => {
-                    let entering = entering(before, means);
+                    let entering = (entering(before, means), &before.nonzero);
                     matrix::multiply(means.kernel, &mut here.values, Some(biases), entering, weights);
                 }
             }
@@ -147,7 +147,7 @@ impl Network {
     pub(crate) fn send_back(&self, means: Means<'_>, layers: &mut [LayerSpace]) {
         for (index, layer) in self.layers.iter().enumerate().skip(1).rev() {
             let (before, from_here) = layers.split_at_mut(index);
-            layer.send_back(means, &from_here[0].deltas, &mut before[index - 1]);
+            layer.send_back(means, &from_here[0], &mut before[index - 1]);
         }
     }
 
@@ -163,17 +163,17 @@ impl Network {
         let mut total = Moved::NOTHING;
         for (index, layer) in self.layers.iter_mut().enumerate().rev() {
             let (before, from_here) = layers.split_at_mut(index);
-            let deltas = &from_here[0].deltas;
+            let here = &from_here[0];
             if let Some(before) = before.last_mut() {
                 means.enter(Phase::Back);
-                layer.send_back(means, deltas, before);
+                layer.send_back(means, here, before);
             }
             let inputs = match before.last() {
                 None => Entering::Batch(batch, part),
-                Some(before) => Entering::Values(before.passed_on()),
+                Some(before) => Entering::Values(before),
             };
             means.enter(Phase::moving(index));
-            total.add(layer.step(means, step, &[Flow { inputs, deltas }], gradient));
+            total.add(layer.step(means, step, &[Flow { inputs, deltas: &here.deltas }], gradient));
         }
         total
     }
@@ -193,9 +193,16 @@ impl LayerSpace {
             means.kernel.run(Clean(self.arguments.lines_mut()));
         }
         means.activation.activate(means.kernel, self.values.lines_mut());
-        if let (Some(dropout), Some(space)) = (means.dropout, &mut self.dropout) {
-            dropout.draw(means.kernel, place, &mut space.mask);
-            dropout.drop_units(means.kernel, &space.mask, &self.values, &mut space.kept);
+        let passed_on = match (means.dropout, &mut self.dropout) {
+            (Some(dropout), Some(space)) => {
+                dropout.draw(means.kernel, place, &mut space.mask);
+                dropout.drop_units(means.kernel, &space.mask, &self.values, &mut space.kept);
+                &space.kept
+            }
+            _ => &self.values,
+        };
+        if means.activation.is_flat_at_zero() {
+            self.nonzero.find(means.kernel, passed_on);
         }
     }
 }
@@ -240,8 +247,10 @@ impl Layer {
     }
 
     /// Computes the deltas of the layer before from this layer's.
-    fn send_back(&self, means: Means<'_>, deltas: &Matrix, before: &mut LayerSpace) {
+    fn send_back(&self, means: Means<'_>, here: &LayerSpace, before: &mut LayerSpace) {
+        let deltas = (&here.deltas, &here.nonzero);
         matrix::multiply(means.kernel, &mut before.deltas, None, deltas, &self.transposed);
+        before.nonzero.turn(means.kernel);
         if let (Some(dropout), Some(space)) = (means.dropout, &before.dropout) {
             dropout.drop_in_place(means.kernel, &space.mask, &mut before.deltas);
         }

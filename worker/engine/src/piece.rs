@@ -8,6 +8,7 @@ use crate::matrix::{self, Matrix, PANEL};
 use crate::network::{Layer, Means};
 use crate::optimizer::{Block, Moments, Moved, Parameters, Step, lines_of};
 use crate::regularizer::Penalty;
+use crate::workspace::LayerSpace;
 use std::ops::Range;
 
 /// What some of a step's samples bring to the gradient of a layer.
@@ -23,8 +24,8 @@ pub(crate) struct Flow<'a> {
 pub(crate) enum Entering<'a> {
     /// The first layer: samples of a part of the data.
     Batch(&'a Batch, &'a Part),
-    /// Every other layer: samples × units of the layer before.
-    Values(&'a Matrix),
+    /// Every other layer: what the layer before passed on.
+    Values(&'a LayerSpace),
 }
 
 /// Parameters that lie together, and all that moves with them.
@@ -55,7 +56,8 @@ pub(crate) fn sum_gradient(
             Entering::Batch(batch, part) => {
                 batch.add_gradient(kernel, part, rows, start, deltas, gradient);
             }
-            Entering::Values(values) => {
+            Entering::Values(before) => {
+                let values = (before.passed_on(), &before.nonzero);
                 batch::add_gradient(kernel, values, rows, start, deltas, gradient);
             }
         }

@@ -89,7 +89,7 @@ pub(crate) fn step(
 fn flow<'a>(space: &'a Workspace, part: &'a Part, layer: usize) -> Flow<'a> {
     let inputs = match layer.checked_sub(1) {
         None => Entering::Batch(&space.batch, part),
-        Some(before) => Entering::Values(space.layers[before].passed_on()),
+        Some(before) => Entering::Values(&space.layers[before]),
     };
     Flow { inputs, deltas: &space.layers[layer].deltas }
 }

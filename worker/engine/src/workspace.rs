@@ -5,6 +5,7 @@ use crate::kernel::Kernel;
 use crate::kernel::lanes::Line;
 use crate::loss::{self, Losses};
 use crate::matrix::{Matrix, PANEL};
+use crate::nonzero::Nonzero;
 
 /// Buffers for the layers, whose contents have no meaning between steps.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct LayerSpace {
     pub(crate) arguments: Matrix,
     /// The gradient by what enters the activation.
     pub(crate) deltas: Matrix,
+    /// Where what is passed on is not zero: deltas are zero wherever that is, too. Only for activations that are flat at zero.
+    pub(crate) nonzero: Nonzero,
     /// Present where units are dropped.
     pub(crate) dropout: Option<DropoutSpace>,
 }
@@ -50,7 +53,13 @@ impl Workspace {
             let matrix = || Matrix::zeros(samples_most, units);
             let dropout = || DropoutSpace { mask: matrix(), kept: matrix() };
             let dropout = (drops_units && index < last).then(dropout);
-            LayerSpace { values: matrix(), arguments: Matrix::zeros(0, units), deltas: matrix(), dropout }
+            LayerSpace {
+                values: matrix(),
+                arguments: Matrix::zeros(0, units),
+                deltas: matrix(),
+                nonzero: Nonzero::default(),
+                dropout,
+            }
         };
         Workspace {
             samples_most,

@@ -48,6 +48,9 @@ pub(crate) trait Activation: Debug + Send + Sync {
     /// Returns what [`Activation::backpropagate`] is to be given.
     fn slope_of(&self) -> SlopeOf;
 
+    /// Returns whether the slope is zero wherever the value is: a delta then is zero there, too.
+    fn is_flat_at_zero(&self) -> bool;
+
     /// Multiplies each delta by the slope where the activation's value, or its argument, is `places`, and cleans it.
     fn backpropagate(&self, kernel: Kernel, deltas: &mut [Line], places: &[Line]);
 }
@@ -56,6 +59,9 @@ pub(crate) trait Activation: Debug + Send + Sync {
 pub(crate) trait Curve: Copy + Debug + Send + Sync {
     /// What `backpropagate` is given.
     const SLOPE_OF: SlopeOf = SlopeOf::Value;
+
+    /// Whether the slope is zero wherever the value is.
+    const IS_FLAT_AT_ZERO: bool = false;
 
     /// Returns the value.
     fn value<L: Lanes>(self, x: L) -> L;
@@ -72,6 +78,10 @@ impl<C: Curve> Activation for C {
 
     fn slope_of(&self) -> SlopeOf {
         C::SLOPE_OF
+    }
+
+    fn is_flat_at_zero(&self) -> bool {
+        C::IS_FLAT_AT_ZERO
     }
 
     fn backpropagate(&self, kernel: Kernel, deltas: &mut [Line], places: &[Line]) {

@@ -18,6 +18,8 @@ pub(super) const FAMILY: Family<dyn Activation> = Family {
 struct Relu;
 
 impl Curve for Relu {
+    const IS_FLAT_AT_ZERO: bool = true;
+
     #[inline(always)]
     fn value<L: Lanes>(self, x: L) -> L {
         // This way round, what is not a number stays so and training is seen to diverge.

@@ -129,6 +129,15 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
+    fn nonzero(self) -> u16 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let zero = _mm256_setzero_ps();
+            let bits = |eight| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(eight, zero)) as u16;
+            bits(self.0) | bits(self.1) << 8
+        }
+    }
+    #[inline(always)]
     fn power_of_two(self) -> Avx2 {
         let shifted = self.add(Avx2::splat(12_582_912.0));
         // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).

@@ -83,6 +83,11 @@ impl Lanes for Avx512 {
         }
     }
     #[inline(always)]
+    fn nonzero(self) -> u16 {
+        // SAFETY: an `Avx512` exists only where AVX-512F does (see the module).
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps()) }
+    }
+    #[inline(always)]
     fn power_of_two(self) -> Avx512 {
         let shifted = self.add(Avx512::splat(12_582_912.0));
         // SAFETY: an `Avx512` exists only where AVX-512F does (see the module).

@@ -58,6 +58,8 @@ pub(crate) trait Lanes: Copy {
         let zero = Self::splat(0.0);
         other.zero_unless_greater(zero, self).sub(zero.zero_unless_greater(other, self))
     }
+    /// Returns a bit a lane, the first lane's lowest: whether it is not zero. What is not a number is not.
+    fn nonzero(self) -> u16;
     /// Returns 2ⁿ for whole numbers n in −126 ..= 127; other lanes have no meaning, and the same none everywhere.
     fn power_of_two(self) -> Self;
     /// Splits positive normal numbers into (m, e) with x = m · 2ᵉ and √½ ≤ m < √2; other lanes have no meaning.

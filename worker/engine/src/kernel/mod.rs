@@ -220,6 +220,9 @@ pub(crate) struct Product<'a> {
     pub(crate) b: &'a [Line],
     /// How many terms each chain has.
     pub(crate) steps: usize,
+    /// Where a is not zero: for each 64 steps as many words, the first of them one a row, a bit a step. Terms without a bit
+    /// may be left out. Without it nothing is known.
+    pub(crate) nonzero: Option<&'a [u64]>,
 }
 
 /// `out[i] = Σ value · rows[index] + start` over the entries (index, value) of list i.

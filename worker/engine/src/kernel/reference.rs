@@ -69,6 +69,10 @@ impl Lanes for Plain {
         Plain(std::array::from_fn(pick))
     }
     #[inline(always)]
+    fn nonzero(self) -> u16 {
+        (0..LANES).fold(0, |bits, lane| bits | u16::from(self.0[lane] != 0.0) << lane)
+    }
+    #[inline(always)]
     fn power_of_two(self) -> Plain {
         // Adding 1.5 · 2²³ leaves n in the low bits; shifting drops all others.
         self.each(|n| f32::from_bits((n + 12_582_912.0).to_bits().wrapping_add(127) << 23))
@@ -92,9 +96,10 @@ impl Lanes for Plain {
     }
 }
 
-/// Computes every element of `out` by the chain `out = a · b + out` over the steps in order.
+/// Computes every element of `out` by the chain `out = a · b + out` over the steps in order. Terms that are zero may be left
+/// out, and are not here.
 pub(super) fn multiply(product: Product<'_>) {
-    let Product { out, start, width, a, row_stride, step_stride, b, steps } = product;
+    let Product { out, start, width, a, row_stride, step_stride, b, steps, nonzero: _ } = product;
     begin(out, start.map(|start| &start[..width]));
     for (row, out) in out.chunks_exact_mut(width).enumerate() {
         for column in 0..width * LANES {

@@ -84,6 +84,7 @@ fn products(kernel: Kernel) -> Vec<Line> {
                     step_stride: 1,
                     b,
                     steps,
+                    nonzero: None,
                 });
                 all.extend(out);
             }

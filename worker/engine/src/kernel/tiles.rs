@@ -17,6 +17,12 @@ impl Task for Multiply<'_> {
     fn run<L: Lanes>(self) {
         let mut product = self.0;
         product.check();
+        match (product.nonzero, product.width) {
+            (Some(nonzero), 3) => return pick::<L, 3>(&mut product, nonzero),
+            (Some(nonzero), 4) => return pick::<L, 4>(&mut product, nonzero),
+            // Few sums a row would wait for one another: a tile is quicker.
+            _ => {}
+        }
         let rows = product.rows();
         let mut row = 0;
         while row + L::TILE_ROWS <= rows {
@@ -88,6 +94,38 @@ fn tile<L: Lanes, const R: usize, const W: usize>(
     }
     W
 }
+
+/// Continues all rows, `W` lines each, by the terms that are not zero.
+///
+/// 64 steps of all rows, then the next 64: so that what they read of b stays in the cache next to the processor.
+#[inline(always)]
+fn pick<L: Lanes, const W: usize>(product: &mut Product<'_>, nonzero: &[u64]) {
+    let (a, b) = (product.a.as_ptr().cast::<f32>(), product.b.as_ptr());
+    let blocks = product.steps.div_ceil(WORD);
+    for (block, words) in nonzero.chunks_exact(nonzero.len() / blocks.max(1)).enumerate() {
+        let start = product.start.filter(|_| block == 0);
+        let steps = (product.steps - block * WORD).min(WORD);
+        for (row, (out, word)) in product.out.chunks_exact_mut(W).zip(words).enumerate() {
+            let mut sums: [L; W] = load(start.map_or(&*out, |start| &start[..W]));
+            let mut left = word & u64::MAX >> (WORD - steps);
+            while left != 0 {
+                let step = block * WORD + left.trailing_zeros() as usize;
+                left &= left - 1;
+                // SAFETY: `Product::check` made sure that the last row and step lie inside a and b.
+                let value = L::splat(unsafe { *a.add(row * product.row_stride + step * product.step_stride) });
+                // SAFETY: as above.
+                let factors: [L; W] = load(unsafe { std::slice::from_raw_parts(b.add(step * W), W) });
+                for (sum, factors) in sums.iter_mut().zip(factors) {
+                    *sum = value.fma(factors, *sum);
+                }
+            }
+            store(sums, out);
+        }
+    }
+}
+
+/// Steps that share a word of [`Product::nonzero`].
+const WORD: usize = 64;
 
 /// Loads `N` lines. A loop and not `array::from_fn`: functions that are given a closure are compiled without this
 /// instruction set, and then each operation in the closure becomes a call.
@@ -208,5 +246,7 @@ impl Product<'_> {
         assert!(last_row + last_step < self.a.len() * LANES, "a holds every row and step");
         assert!(self.steps * self.width <= self.b.len(), "b holds every step");
         assert!((1..=4).contains(&self.width), "a panel has at most four lines");
+        let words = self.nonzero.map_or(usize::MAX, <[u64]>::len);
+        assert!(words / self.steps.div_ceil(WORD).max(1) >= self.rows(), "every row has its words");
     }
 }

@@ -52,6 +52,9 @@ impl<const SPLITS: bool> Lanes for Wrong<SPLITS> {
     fn select_greater(self, other: Self, yes: Self, no: Self) -> Self {
         Wrong(self.0.select_greater(other.0, yes.0, no.0))
     }
+    fn nonzero(self) -> u16 {
+        self.0.nonzero()
+    }
     fn power_of_two(self) -> Self {
         Wrong(self.0.power_of_two())
     }
@@ -66,7 +69,7 @@ impl<const SPLITS: bool> Lanes for Wrong<SPLITS> {
 
 /// Adds the terms of each chain from the last to the first.
 pub(super) fn multiply_backwards(product: Product<'_>) {
-    let Product { out, start, width, a, row_stride, step_stride, b, steps } = product;
+    let Product { out, start, width, a, row_stride, step_stride, b, steps, nonzero: _ } = product;
     begin(out, start.map(|start| &start[..width]));
     for (row, out) in out.chunks_exact_mut(width).enumerate() {
         for column in 0..width * LANES {
