@@ -9,6 +9,7 @@ use crate::kernel::lanes::{Lanes, Line};
 use crate::kernel::{Kernel, Task};
 use crate::mask::{Dropout, Place};
 use crate::matrix::{self, Matrix};
+use crate::nonzero::Nonzero;
 use crate::optimizer::{Moved, Optimizer, Step};
 use crate::phase::{Phase, Probe};
 use crate::piece::{self, Entering, Flow, blocks};
@@ -58,6 +59,13 @@ impl Means<'_> {
     pub(crate) fn enter(self, phase: Phase) {
         if let Some(probe) = self.probe {
             probe.enter(phase);
+        }
+    }
+
+    /// Tells the probe how much a product takes of `values` that gives `width` numbers for each of their rows or columns.
+    fn count(self, (values, nonzero): (&Matrix, &Nonzero), width: usize) {
+        if let Some(probe) = self.probe {
+            probe.multiply_adds(nonzero.multiply_adds(values, width));
         }
     }
 }
@@ -132,6 +140,7 @@ impl Network {
                 None => batch.multiply(means.kernel, part, (weights, biases), &mut here.values),
                 Some(before) => {
                     let entering = (entering(before, means), &before.nonzero);
+                    means.count(entering, weights.columns());
                     matrix::multiply(means.kernel, &mut here.values, Some(biases), entering, weights);
                 }
             }
@@ -173,6 +182,9 @@ impl Network {
                 Some(before) => Entering::Values(before),
             };
             means.enter(Phase::moving(index));
+            if let Some(before) = before.last() {
+                means.count((before.passed_on(), &before.nonzero), here.deltas.columns());
+            }
             total.add(layer.step(means, step, &[Flow { inputs, deltas: &here.deltas }], gradient));
         }
         total
@@ -249,6 +261,7 @@ impl Layer {
     /// Computes the deltas of the layer before from this layer's.
     fn send_back(&self, means: Means<'_>, here: &LayerSpace, before: &mut LayerSpace) {
         let deltas = (&here.deltas, &here.nonzero);
+        means.count(deltas, self.transposed.columns());
         matrix::multiply(means.kernel, &mut before.deltas, None, deltas, &self.transposed);
         before.nonzero.turn(means.kernel);
         if let (Some(dropout), Some(space)) = (means.dropout, &before.dropout) {

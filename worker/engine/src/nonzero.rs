@@ -4,8 +4,8 @@
 //! them are zero in the same places.
 
 use crate::kernel::lanes::{LANES, Lanes};
-use crate::kernel::{Kernel, Task};
-use crate::matrix::Matrix;
+use crate::kernel::{Kernel, PICKED_LINES, Task};
+use crate::matrix::{Matrix, PANEL};
 
 /// Columns of a panel, and rows of a block: a bit each of a word.
 const WORD: usize = 64;
@@ -18,6 +18,8 @@ pub(crate) struct Nonzero {
     by_row: Vec<u64>,
     /// Panel after panel, block of rows after block of rows, a word a column, a bit a row.
     by_column: Vec<u64>,
+    /// How many numbers are not zero.
+    found: usize,
     /// Whether it is worth it to leave out what is zero.
     is_sparse: bool,
 }
@@ -27,12 +29,23 @@ impl Nonzero {
     pub(crate) fn find(&mut self, kernel: Kernel, matrix: &Matrix) {
         self.rows = matrix.rows();
         self.by_row.resize(matrix.panels() * self.rows, 0);
-        let mut found = 0;
+        self.found = 0;
         for (panel, words) in self.by_row.chunks_exact_mut(self.rows).enumerate() {
-            found += kernel.run(Find { matrix, panel, words });
+            self.found += kernel.run(Find { matrix, panel, words });
         }
         // Terms that are picked cost more than those of a tile: beyond three quarters they would not be fewer by enough.
-        self.is_sparse = found * 4 <= self.rows * matrix.columns() * 3;
+        self.is_sparse = self.found * 4 <= self.rows * matrix.columns() * 3;
+    }
+
+    /// Returns how many multiply-adds a product of `matrix` takes that gives `width` numbers for each of its rows or columns.
+    pub(crate) fn multiply_adds(&self, matrix: &Matrix, width: usize) -> usize {
+        let last = width % PANEL;
+        let in_tiles = match self.is_sparse {
+            true if last.div_ceil(LANES) < PICKED_LINES => last,
+            true => 0,
+            false => width,
+        };
+        matrix.rows() * matrix.columns() * in_tiles + self.found * (width - in_tiles)
     }
 
     /// Makes what was found available by columns, too.

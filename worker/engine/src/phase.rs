@@ -29,6 +29,9 @@ pub enum Phase {
 pub trait Probe: Debug + Sync {
     /// The phase before has ended, this one begins.
     fn enter(&self, phase: Phase);
+
+    /// In this phase so many multiply-adds of single numbers are computed, in a product of another layer than the first.
+    fn multiply_adds(&self, _count: usize) {}
 }
 
 impl Phase {

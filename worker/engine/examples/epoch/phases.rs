@@ -15,7 +15,8 @@ const SAMPLES: f64 = 48_000.0;
 
 /// Trains and prints a line a phase: milliseconds an epoch, and the rate of its multiply-adds, counted as two operations
 /// each: those that are executed, and those of the same products if no zero were skipped ("dense-equivalent"). What the
-/// activations, the penalty and the optimizer compute takes time and is not counted.
+/// activations, the penalty and the optimizer compute takes time and is not counted. How many zeros there are between the
+/// layers changes as the network learns: what is executed is the mean of the epochs.
 pub(crate) fn print(arguments: &Arguments, data: &Dataset) {
     let before = peak(arguments.kernel);
     let epochs = phases(arguments, data);
@@ -25,11 +26,11 @@ pub(crate) fn print(arguments: &Arguments, data: &Dataset) {
         arguments.kernel.name()
     );
     println!("{:<14} {:>9} {:>9} {:>9} {:>9}", "phase", "least ms", "median ms", "executed", "dense-eq.");
-    let work = work(&arguments.hidden, data);
+    let work = work(&arguments.hidden, data, &epochs);
     let mut total = [0.0; 4];
     for phase in Phase::ALL {
         let mut times: Vec<f64> =
-            epochs.iter().map(|epoch| epoch.get(&phase).copied().unwrap_or(0.0)).collect();
+            epochs.iter().map(|epoch| epoch.get(&phase).map_or(0.0, |spent| spent.ms)).collect();
         times.sort_by(f64::total_cmp);
         let (executed, dense) = work.get(&phase).copied().unwrap_or((0.0, 0.0));
         let figures = [times[0], times[times.len() / 2], executed, dense];
@@ -56,28 +57,42 @@ fn peak(kernel: Kernel) -> f64 {
 }
 
 /// Returns operations an epoch of each phase with products: executed and dense-equivalent.
-fn work(hidden: &[usize], data: &Dataset) -> BTreeMap<Phase, (f64, f64)> {
+fn work(hidden: &[usize], data: &Dataset, epochs: &[Spent]) -> BTreeMap<Phase, (f64, f64)> {
     let (inputs, classes) = (data.inputs_per_sample() as f64, data.classes() as f64);
     let units: Vec<f64> = hidden.iter().map(|&units| units as f64).chain([classes]).collect();
     let first = 2.0 * SAMPLES * inputs * units[0];
     let others: f64 = units.windows(2).map(|pair| 2.0 * SAMPLES * pair[0] * pair[1]).sum();
     let density = data.density();
     let first = (if density < SPARSE_BELOW { first * density } else { first }, first);
+    let counted = |phase| {
+        let counts = epochs.iter().filter_map(|epoch| epoch.get(&phase));
+        2.0 * counts.map(|spent| spent.multiply_adds as f64).sum::<f64>() / epochs.len() as f64
+    };
+    let of_others = |phase| (phase, (counted(phase), others));
     BTreeMap::from([
         (Phase::ForwardFirst, first),
-        (Phase::ForwardOthers, (others, others)),
-        (Phase::Back, (others, others)),
+        of_others(Phase::ForwardOthers),
+        of_others(Phase::Back),
         (Phase::MoveFirst, first),
-        (Phase::MoveOthers, (others, others)),
+        of_others(Phase::MoveOthers),
     ])
 }
 
-/// Trains and returns the milliseconds of the phases of each epoch but the first.
-fn phases(arguments: &Arguments, data: &Dataset) -> Vec<BTreeMap<Phase, f64>> {
+/// What the phases of an epoch took.
+type Spent = BTreeMap<Phase, Took>;
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Took {
+    ms: f64,
+    multiply_adds: usize,
+}
+
+/// Trains and returns what each epoch but the first took.
+fn phases(arguments: &Arguments, data: &Dataset) -> Vec<Spent> {
     let stopwatch = Stopwatch(Mutex::new(Running {
         phase: Phase::Between,
         since: Instant::now(),
-        spent: BTreeMap::new(),
+        spent: Spent::new(),
         epochs: Vec::new(),
     }));
     let recipe = crate::setting::recipe(&arguments.choices);
@@ -98,8 +113,8 @@ struct Stopwatch(Mutex<Running>);
 struct Running {
     phase: Phase,
     since: Instant,
-    spent: BTreeMap<Phase, f64>,
-    epochs: Vec<BTreeMap<Phase, f64>>,
+    spent: Spent,
+    epochs: Vec<Spent>,
 }
 
 impl Stopwatch {
@@ -112,9 +127,13 @@ impl Probe for Stopwatch {
     fn enter(&self, phase: Phase) {
         let now = Instant::now();
         self.locked(|running| {
-            *running.spent.entry(running.phase).or_default() += (now - running.since).as_secs_f64() * 1e3;
+            running.spent.entry(running.phase).or_default().ms += (now - running.since).as_secs_f64() * 1e3;
             (running.phase, running.since) = (phase, now);
         });
+    }
+
+    fn multiply_adds(&self, count: usize) {
+        self.locked(|running| running.spent.entry(running.phase).or_default().multiply_adds += count);
     }
 }
 

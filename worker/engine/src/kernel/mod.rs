@@ -191,6 +191,10 @@ impl Kernel {
     }
 }
 
+/// From how many lines on a panel's product leaves out zeros. Less has too few sums a row: each would wait for its last
+/// term, and a tile is quicker.
+pub(crate) const PICKED_LINES: usize = 3;
+
 /// The start of chains that begin at +0.
 pub(crate) const ZEROS: &[Line] = &[Line::ZERO; 4];
 

@@ -3,7 +3,10 @@
 use super::lanes::{LANES, Lanes, Line};
 use super::sparse::{PIXELS, SparseBatch, SparseRows};
 use super::{Kernel, PairSums, Product, RowSums, Task};
+use crate::batch;
 use crate::math;
+use crate::matrix::{self, Matrix, PANEL};
+use crate::nonzero::Nonzero;
 use crate::random::{Key, Stream};
 use gridsweep_common::seed::{Purpose, SeedKey};
 
@@ -26,8 +29,9 @@ type Check = (&'static str, fn(Kernel) -> Vec<Line>);
 /// # Errors
 /// Names the first operation that differs.
 pub fn self_test(kernel: Kernel) -> Result<(), WrongKernel> {
-    let checks: [Check; 5] = [
+    let checks: [Check; 6] = [
         ("dense products", products),
+        ("products without their zeros", picked),
         ("sparse products", row_sums),
         ("elementwise operations", operations),
         ("transposition", transposition),
@@ -89,6 +93,33 @@ fn products(kernel: Kernel) -> Vec<Line> {
                 all.extend(out);
             }
         }
+    }
+    all
+}
+
+/// Products that leave out what is zero, by the bits that the kernel itself finds; the reference leaves out nothing.
+fn picked(kernel: Kernel) -> Vec<Line> {
+    let mut all = Vec::new();
+    for (rows, columns, units) in [(7, 97, 64), (70, 33, 49)] {
+        let mut stream = stream(Purpose::Dropout);
+        let mut a = Matrix::zeros(rows, columns);
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            if stream.below(3) == 0 {
+                a.set(row, column, stream.unit() as f32 - 0.5);
+            }
+        }
+        let mut nonzero = Nonzero::default();
+        nonzero.find(kernel, &a);
+        nonzero.turn(kernel);
+        let (mut b, mut out) = (Matrix::zeros(columns, units), Matrix::zeros(rows, units));
+        let lines = b.lines().len();
+        b.lines_mut().copy_from_slice(&numbers(lines));
+        matrix::multiply(kernel, &mut out, None, (&a, &nonzero), &b);
+        let mut gradient = numbers(columns.min(PANEL) * out.width(0));
+        let inputs = 0..columns.min(PANEL);
+        batch::add_gradient(kernel, (&a, &nonzero), inputs, None, out.panel(0), &mut gradient);
+        all.extend(gradient);
+        all.extend_from_slice(out.lines());
     }
     all
 }

@@ -5,7 +5,7 @@
 
 use super::lanes::{LANES, Lanes, Line};
 use super::sparse::Lists;
-use super::{PairSums, Product, RowSums, Task};
+use super::{PICKED_LINES, PairSums, Product, RowSums, Task};
 
 /// [`super::Kernel::multiply`] as a task.
 pub(super) struct Multiply<'a>(pub(super) Product<'a>);
@@ -18,9 +18,8 @@ impl Task for Multiply<'_> {
         let mut product = self.0;
         product.check();
         match (product.nonzero, product.width) {
-            (Some(nonzero), 3) => return pick::<L, 3>(&mut product, nonzero),
+            (Some(nonzero), PICKED_LINES) => return pick::<L, PICKED_LINES>(&mut product, nonzero),
             (Some(nonzero), 4) => return pick::<L, 4>(&mut product, nonzero),
-            // Few sums a row would wait for one another: a tile is quicker.
             _ => {}
         }
         let rows = product.rows();
@@ -112,7 +111,8 @@ fn pick<L: Lanes, const W: usize>(product: &mut Product<'_>, nonzero: &[u64]) {
                 let step = block * WORD + left.trailing_zeros() as usize;
                 left &= left - 1;
                 // SAFETY: `Product::check` made sure that the last row and step lie inside a and b.
-                let value = L::splat(unsafe { *a.add(row * product.row_stride + step * product.step_stride) });
+                let value =
+                    L::splat(unsafe { *a.add(row * product.row_stride + step * product.step_stride) });
                 // SAFETY: as above.
                 let factors: [L; W] = load(unsafe { std::slice::from_raw_parts(b.add(step * W), W) });
                 for (sum, factors) in sums.iter_mut().zip(factors) {

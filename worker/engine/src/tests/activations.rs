@@ -48,6 +48,21 @@ fn values_and_slopes_are_those_of_the_formulas() {
 }
 
 #[test]
+fn an_activation_that_is_flat_at_zero_sends_nothing_back_where_its_value_is_zero() {
+    let sends_back = |name: &str, x| {
+        let (value, slope) = at(name, x);
+        value == 0.0 && slope != 0.0
+    };
+    for name in names("activation") {
+        let flat = activation(&name).is_flat_at_zero();
+        let exception = places().chain([0.0, -0.0, f32::MIN_POSITIVE]).find(|&x| sends_back(&name, x));
+        assert!(!flat || exception.is_none(), "{name} does at {exception:?}");
+    }
+    assert!(activation("relu").is_flat_at_zero());
+    assert!(sends_back("tanh", 0.0), "tanh must not claim it");
+}
+
+#[test]
 fn what_is_not_a_number_stays_so_in_every_activation() {
     for name in names("activation") {
         assert!(at(&name, f32::NAN).0.is_nan(), "{name}");
