@@ -8,6 +8,7 @@ use crate::settings::Environment;
 use crate::{results, spark, trials, weights};
 use gridsweep_common::id::Digest;
 use gridsweep_common::metric::{self, EpochMetrics};
+use gridsweep_common::svg::written;
 use gridsweep_coordinator::store::{AttemptedTrial, Reader, StoredAttempt, StoredResults};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -251,7 +252,8 @@ fn curve_lines(epochs: &[EpochMetrics], width: usize) -> Vec<String> {
     let is_wide = width >= NAME_WIDTH + NUMBERS_WIDTH + 10;
     let taken = if is_wide { NAME_WIDTH + NUMBERS_WIDTH } else { 2 };
     let curve_width = width.saturating_sub(taken).clamp(8, CURVE_WIDTH_MAX);
-    let rates = format!("learning rate {} → {}", first.learning_rate, last.learning_rate);
+    let [from, to] = [first, last].map(|epoch| written(epoch.learning_rate));
+    let rates = format!("learning rate {from} → {to}");
     let count = output::counted(epochs.len() as u64, "epoch");
     let mut lines =
         if is_wide { vec![format!("{count}, {rates}")] } else { vec![count, format!("  {rates}")] };
@@ -305,7 +307,8 @@ mod tests {
     fn epochs(count: u32) -> Vec<EpochMetrics> {
         let epoch = |epoch| EpochMetrics {
             epoch,
-            learning_rate: 0.001,
+            // As it is after eight cuts to a tenth.
+            learning_rate: if epoch == 0 { 0.001 } else { 1.000_000_000_000_000_6e-11 },
             training_objective: 1.0 / f64::from(epoch + 1),
             training_loss: 0.5,
             training_accuracy: 0.5,

@@ -222,10 +222,11 @@ fn replicates(count: u32) -> String {
 fn published(results: &Results, publication: &Publication) -> Published {
     let of = |choices: &Choices| cell(results, choices);
     let claims = publication.claims.iter().map(|claim| (claim.text.clone(), findings::answer(claim, &of)));
-    let notes = publication
+    let noted = publication
         .numbers
         .iter()
         .filter_map(|printed| Some(format!("{}: {}", printed.cell.name(), printed.note.as_ref()?)));
+    let notes = std::iter::once(findings::AGREES.to_owned()).chain(noted);
     Published {
         source: publication.source.clone(),
         claims: claims.collect(),

@@ -108,9 +108,7 @@ fn publication(published: &Published) -> String {
     out += "</tr>\n</thead>\n<tbody>\n";
     published.rows.iter().for_each(|row| out += &printed_row(row));
     out += "</tbody>\n</table>\n<ul class=\"notes\">\n";
-    let how = "a printed number is one run: it agrees where it lies within the 95 % interval for one more run of the cell, \
-               widened by half a unit of its last digit";
-    for note in std::iter::once(how).chain(published.notes.iter().map(String::as_str)) {
+    for note in &published.notes {
         out += &format!("<li>{}</li>\n", escaped(note));
     }
     out + "</ul>\n</figure>\n"
@@ -160,9 +158,10 @@ fn printed_row(row: &Row) -> String {
         Beside::Above | Beside::Below => "differs",
         Beside::Unknown => "incomplete",
     };
+    let breakable = metric.replace('_', "_<wbr>");
     let mean = row.mean.map_or(String::new(), |mean| format!(" data-sort=\"{mean}\""));
     format!(
-        "<tr><th scope=\"row\" data-sort=\"{cell}\">{cell}</th><td class=\"text\" data-sort=\"{metric}\">{metric}</td>\
+        "<tr><th scope=\"row\" data-sort=\"{cell}\">{cell}</th><td class=\"text\" data-sort=\"{metric}\">{breakable}</td>\
          <td data-sort=\"{printed}\">{printed}</td><td{mean}>{ours}</td><td data-sort=\"{}\">{replicates}</td>\
          <td class=\"text {class}\" data-sort=\"{beside}\">{beside}</td></tr>\n",
         row.replicates.0

@@ -1,5 +1,6 @@
 //! The table of printed numbers beside ours, as files.
 
+use super::text::line;
 use super::{Files, Published};
 use gridsweep_common::findings::Row;
 use serde_json::json;
@@ -22,9 +23,13 @@ pub(super) fn texts(row: &Row) -> [String; 6] {
 
 /// Returns the files of the table.
 pub(super) fn files(published: &Published) -> Files {
-    let rows: Vec<[String; 6]> = published.rows.iter().map(texts).collect();
-    let forms =
-        [("csv", csv(&rows)), ("md", markdown(&rows)), ("tex", latex(&rows)), ("json", json(published))];
+    let rows: Vec<_> = published.rows.iter().map(texts).collect();
+    let forms = [
+        ("csv", csv(&rows)),
+        ("md", markdown(published)),
+        ("tex", latex(published)),
+        ("json", json(published)),
+    ];
     forms
         .into_iter()
         .map(|(ending, text)| (format!("tables/published.{ending}"), text.into_bytes()))
@@ -40,21 +45,27 @@ fn csv(rows: &[[String; 6]]) -> String {
     line(&HEADS.map(str::to_owned)) + &rows.iter().map(line).collect::<String>()
 }
 
-/// Writes the table as Markdown.
-pub(super) fn markdown(rows: &[[String; 6]]) -> String {
-    let line = |row: &[String; 6]| {
-        format!("| {} |\n", row.each_ref().map(|text| text.replace('|', "\\|")).join(" | "))
+/// Writes the table and its notes as Markdown.
+pub(super) fn markdown(published: &Published) -> String {
+    let row = |cells: &[String; 6]| {
+        format!("| {} |\n", cells.each_ref().map(|text| line(text).replace('|', "\\|")).join(" | "))
     };
     let rule = "|---|---|---|---|---|---|\n";
-    line(&HEADS.map(str::to_owned)) + rule + &rows.iter().map(line).collect::<String>()
+    let rows: String = published.rows.iter().map(|of| row(&texts(of))).collect();
+    let notes: String = published.notes.iter().map(|note| format!("- {}\n", line(note))).collect();
+    row(&HEADS.map(str::to_owned)) + rule + &rows + "\n" + &notes
 }
 
-fn latex(rows: &[[String; 6]]) -> String {
-    let line = |row: &[String; 6]| format!("{} \\\\\n", row.each_ref().map(|text| escaped(text)).join(" & "));
-    let heads = line(&HEADS.map(str::to_owned));
-    let rows: String = rows.iter().map(line).collect();
+fn latex(published: &Published) -> String {
+    let row =
+        |cells: &[String; 6]| format!("{} \\\\\n", cells.each_ref().map(|text| escaped(text)).join(" & "));
+    let heads = row(&HEADS.map(str::to_owned));
+    let rows: String = published.rows.iter().map(|of| row(&texts(of))).collect();
+    let notes: Vec<String> = published.notes.iter().map(|note| escaped(note)).collect();
     format!(
-        "% \\usepackage{{booktabs,longtable}}\n\\begin{{longtable}}{{llrrll}}\n\\toprule\n{heads}\\midrule\n{rows}\\bottomrule\n\\end{{longtable}}\n"
+        "% \\usepackage{{booktabs,longtable}}\n\\begin{{longtable}}{{llrrll}}\n\\toprule\n{heads}\\midrule\n{rows}\\bottomrule\n\\end{{longtable}}\n\
+         {{\\footnotesize {}.\\par}}\n",
+        notes.join(";\n")
     )
 }
 
@@ -77,11 +88,14 @@ fn json(published: &Published) -> String {
     let row = |row: &Row| {
         json!({
             "cell": row.cell, "metric": row.quantity.name(), "printed": row.printed, "mean": row.mean,
-            "replicates": row.replicates.0, "planned": row.replicates.1, "beside": row.beside.text(),
+            "half_width": row.half_width, "replicates": row.replicates.0, "planned": row.replicates.1, "beside": row.beside.text(),
         })
     };
     let rows: Vec<_> = published.rows.iter().map(row).collect();
-    format!("{:#}\n", json!({ "schema": 1, "source": published.source, "numbers": rows }))
+    format!(
+        "{:#}\n",
+        json!({ "schema": 1, "source": published.source, "numbers": rows, "notes": published.notes })
+    )
 }
 
 #[cfg(test)]
@@ -99,10 +113,17 @@ mod tests {
             printed: "0.9800".to_owned(),
             ours: "0.9810 ±0.0005".to_owned(),
             mean: Some(0.981),
+            half_width: Some(0.0005),
             replicates: (2, 3),
             beside: Beside::Agrees,
         };
-        Published { source: "s".to_owned(), claims: vec![], rows: vec![row], notes: vec![], fits: vec![] }
+        Published {
+            source: "s".to_owned(),
+            claims: vec![],
+            rows: vec![row],
+            notes: vec!["it's 5 % <b>".to_owned()],
+            fits: vec![],
+        }
     }
 
     #[test]
@@ -118,7 +139,12 @@ mod tests {
                 .contains("L1 \\& \"L2\", coefficient=0.1 & test\\_accuracy & 0.9800 & 0.9810 $\\pm$0.0005")
         );
         assert!(text("md").contains("| test_accuracy | 0.9800 |"));
+        assert!(text("md").ends_with("\n- it's 5 % \\<b>\n") && text("tex").contains("it's 5 \\% $<$b>."));
         let json: serde_json::Value = serde_json::from_str(&text("json")).unwrap();
         assert_eq!(json["numbers"][0]["mean"], 0.981);
+        assert_eq!(
+            (&json["numbers"][0]["half_width"], &json["notes"][0]),
+            (&json!(0.0005), &json!("it's 5 % <b>"))
+        );
     }
 }

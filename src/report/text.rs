@@ -42,10 +42,7 @@ fn publication(published: &Published) -> String {
         fitted.sentences.iter().for_each(|sentence| out += &format!("- {}\n", line(sentence)));
         out += &self::fitted(fitted);
     }
-    let rows: Vec<_> = published.rows.iter().map(table::texts).collect();
-    out += &format!("\n{}", table::markdown(&rows));
-    published.notes.iter().for_each(|note| out += &format!("\n- {}", line(note)));
-    out + "\n"
+    out + "\n" + &table::markdown(published)
 }
 
 /// Writes each candidate beside each printed row.
@@ -87,7 +84,7 @@ fn section(section: &Section) -> String {
 }
 
 /// Keeps a text from the sweep file on its line and from being taken for markup.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     let one = |c: char| match c {
         '*' | '<' | '[' | ']' | '`' | '\\' => format!("\\{c}"),
         c if c.is_control() => " ".to_owned(),

@@ -98,7 +98,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Names the points that lack replicates, and why: a sentence for each state of which there is one.
+    /// Names the points that lack replicates, and why.
     pub(super) fn notes(&self) -> Vec<String> {
         const NAMED_MAX: usize = 6;
         let mut named: Vec<String> = Vec::new();
@@ -114,7 +114,11 @@ impl<'a> Series<'a> {
         if more > 0 {
             named.push(format!("and {more} more"));
         }
-        if named.is_empty() { Vec::new() } else { vec![format!("without a value: {}", named.join("; "))] }
+        if named.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!("replicates without a value: {}", named.join("; "))]
+        }
     }
 }
 

@@ -251,6 +251,24 @@ fn weights_are_images_and_a_matrix_of_the_wrong_size_is_left_out() {
 }
 
 #[test]
+fn a_matrix_of_zeros_has_no_range() {
+    let cells = [cell("l2", Some(1.0), "relu", &[8.0], vec![succeeded(0.9, 3, &[0.5, 0.25])])];
+    let drawn = |value: f32| {
+        let mut details = Details::default();
+        let matrix =
+            |inputs: usize, units: usize| Matrix { inputs, units, values: vec![value; inputs * units] };
+        details.weights.insert((0, 0), vec![matrix(16, 8), matrix(8, 10)]);
+        let drawing = draw(&asked("weights", &[]), &cells, &details).unwrap().remove(0);
+        expect_sound(&drawing);
+        drawing.svg
+    };
+    let (zero, small) = (drawn(0.0), drawn(-0.25));
+    assert_eq!(zero.matches(">0 throughout<").count(), 2);
+    assert!(zero.contains("all of them 0") && !zero.contains(">−1 … 1<"), "nothing is as large as 1");
+    assert!(small.contains("−0.25 … 0.25") && !small.contains("throughout"));
+}
+
+#[test]
 fn what_is_asked_for_wrongly_is_told_with_what_would_be_right() {
     let cases: [(Asked, &str, &str); 13] = [
         (asked("lins", &[]), "kind", "did you mean `lines`?"),

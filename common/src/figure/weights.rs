@@ -123,8 +123,7 @@ fn is_square(matrix: &Matrix) -> bool {
 
 /// Returns the largest weight by its absolute value.
 fn largest(values: &[f32]) -> f32 {
-    let largest = values.iter().copied().filter(|value| value.is_finite()).map(f32::abs).fold(0.0, f32::max);
-    if largest > 0.0 { largest } else { 1.0 }
+    values.iter().copied().filter(|value| value.is_finite()).map(f32::abs).fold(0.0, f32::max)
 }
 
 fn palette() -> Vec<Rgb> {
@@ -135,7 +134,7 @@ fn palette() -> Vec<Rgb> {
 /// Returns the number of a weight's colour.
 fn level(value: f32, largest: f32) -> u8 {
     let half = (LEVELS / 2) as f32;
-    let share = if value.is_finite() { (value / largest).clamp(-1.0, 1.0) } else { 0.0 };
+    let share = if value.is_finite() && largest > 0.0 { (value / largest).clamp(-1.0, 1.0) } else { 0.0 };
     // Above 0 before it is cut off to a whole number: rounded to the nearest.
     (share * half + half + 0.5) as u8
 }
@@ -170,16 +169,15 @@ fn draw_map(svg: &mut Svg, matrix: &Matrix, y: f64) -> f64 {
     let indices = matrix.values.iter().map(|value| level(*value, largest)).collect();
     let pixels = Pixels { width: matrix.units, indices, palette: palette() };
     let area = Area { x: 0.5, y, width: WIDTH - 1.0, height: MAP };
-    let hover = format!(
-        "{} × {} weights, colours from −{} to {}",
-        matrix.inputs,
-        matrix.units,
-        written(largest.into()),
-        written(largest.into())
-    );
+    let (range, colours) = if largest > 0.0 {
+        let largest = written(largest.into());
+        (format!("−{largest} … {largest}"), format!("colours from −{largest} to {largest}"))
+    } else {
+        ("0 throughout".to_owned(), "all of them 0".to_owned())
+    };
+    let hover = format!("{} × {} weights, {colours}", matrix.inputs, matrix.units);
     svg.image(area, &pixels.data_address(), &hover);
     svg.outline(area, Stroke::plain(Paint::Muted, 1.0));
-    let range = format!("−{0} … {0}", written(largest.into()));
     svg.text((0.0, y + MAP + 13.0), Anchor::Start, SMALL, Paint::Muted, &range);
     y + MAP + 18.0
 }

@@ -12,7 +12,7 @@ mod printed;
 pub use best::best_of;
 pub use claim::{Answer, Verdict, answer};
 pub use fit::{Agreement, Fit, FitRow, Fitted, fit};
-pub use printed::{Beside, Row, beside};
+pub use printed::{AGREES, Beside, Row, beside};
 
 use crate::choice::Choices;
 use crate::stats::Summary;

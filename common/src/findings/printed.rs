@@ -10,6 +10,10 @@ use crate::stats::{CONFIDENCE, Summary, TQuantiles};
 use crate::table::text::number;
 use crate::table::{CellResults, Quantity};
 
+/// What it means that a printed number agrees, for people.
+pub const AGREES: &str = "a printed number is one run: it agrees where it lies within the 95 % interval for one more run of the \
+                          cell, widened by half a unit of its last digit";
+
 /// One printed number beside ours.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Row {
@@ -25,6 +29,8 @@ pub struct Row {
     pub ours: String,
     /// The mean of ours.
     pub mean: Option<f64>,
+    /// Half the width of the 95 % Student-t interval of the mean, of two replicates or more.
+    pub half_width: Option<f64>,
     /// Over how many replicates, of how many planned.
     pub replicates: (usize, usize),
     /// How they stand.
@@ -72,6 +78,7 @@ pub fn beside(publication: &Publication, of: &dyn Fn(&Choices) -> CellResults) -
                 printed: value.text.clone(),
                 ours: summary.as_ref().map_or(String::new(), |summary| number(summary, value.quantity)),
                 mean: summary.map(|summary| summary.mean),
+                half_width: summary.and_then(|summary| summary.half_width),
                 replicates: (ours.len(), results.replicates.len()),
                 beside: compare_printed(value, summary),
             });

@@ -88,7 +88,7 @@ fn head(table: &Table, leaves: &[Leaf]) -> String {
             out.push_str(&label_headings(table, levels + 1));
         }
         for span in leaves.chunk_by(|a, b| share_heading(table, a.group, b.group, level)) {
-            let heading = escape(&group_heading(table, span[0].group, level));
+            let heading = heading(&group_heading(table, span[0].group, level));
             out.push_str(&format!("<th scope=\"colgroup\" colspan=\"{}\">{heading}</th>", span.len()));
         }
         out.push_str("</tr>\n");
@@ -98,7 +98,7 @@ fn head(table: &Table, leaves: &[Leaf]) -> String {
         out.push_str(&label_headings(table, 1));
     }
     for leaf in leaves {
-        out.push_str(&format!("<th scope=\"col\">{}</th>", escape(&leaf_heading(table, *leaf))));
+        out.push_str(&format!("<th scope=\"col\">{}</th>", heading(&leaf_heading(table, *leaf))));
     }
     out.push_str("</tr>\n</thead>\n");
     out
@@ -106,8 +106,13 @@ fn head(table: &Table, leaves: &[Leaf]) -> String {
 
 fn label_headings(table: &Table, lines: usize) -> String {
     let span = if lines > 1 { format!(" rowspan=\"{lines}\"") } else { String::new() };
-    let heading = |setting: &String| format!("<th scope=\"col\"{span}>{}</th>", escape(setting));
-    table.row_settings.iter().map(heading).collect()
+    let one = |setting: &String| format!("<th scope=\"col\"{span}>{}</th>", heading(setting));
+    table.row_settings.iter().map(one).collect()
+}
+
+/// Writes a heading that may be broken behind its underscores where there is little room: on paper.
+fn heading(text: &str) -> String {
+    escape(text).replace('_', "_<wbr>")
 }
 
 fn label_cell(label: &Label) -> String {

@@ -31,8 +31,8 @@ pub enum Paint {
 pub struct Rgb(pub u8, pub u8, pub u8);
 
 /// What every picture has as its style, and a page that holds pictures needs once: other colours on a screen where dark is
-/// preferred.
-pub const STYLE: &str = "@media screen and (prefers-color-scheme:dark){\
+/// preferred, and images whose pixels stay rectangles however large they are drawn.
+pub const STYLE: &str = "image{image-rendering:pixelated}@media screen and (prefers-color-scheme:dark){\
 .gs-ink{fill:#e8e8e8}.gs-muted{fill:#aeb4ba}.gs-grid{fill:#343a40}.gs-paper{fill:#15181b}\
 .gs-ink-l{stroke:#e8e8e8}.gs-muted-l{stroke:#aeb4ba}.gs-grid-l{stroke:#343a40}.gs-paper-l{stroke:#15181b}\
 .gs-0{fill:#4da3e0}.gs-1{fill:#f2813a}.gs-2{fill:#2cc796}.gs-3{fill:#e39bc6}.gs-4{fill:#f5bc42}.gs-5{fill:#a5dcff}\
