@@ -95,7 +95,7 @@ fn an_address_that_other_machines_reach_needs_tls_and_tokens_and_the_error_says_
     refused(&serve(&["--tls-self-signed"]), 2, "chmod");
     let metrics = ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "0.0.0.0:0", "--state"];
     refused(&output(gridsweep(&place.path("x")).args(metrics).arg(place.path("other"))), 2, "no TLS");
-    assert!(!place.path("state/sweeps.sqlite").exists(), "nothing was opened");
+    assert!(!place.path("state/store.sqlite").exists(), "nothing was opened");
 }
 
 #[test]
