@@ -1,7 +1,7 @@
 //! Processes that are killed, stopped and drained at random moments, and that end by themselves wherever a crash is worst, again
 //! and again: no acknowledged result is lost, none is there twice, nothing hangs, and the bytes are those of a calm run.
 //!
-//! `GRIDSWEEP_CHAOS_CYCLES=200 cargo test --test it -- --nocapture chaos::` for longer; `GRIDSWEEP_CHANCE` repeats the chances
+//! `GRIDSWEEP_CHAOS_CYCLES=200 cargo test --workspace --test it -- --nocapture chaos::` for longer; `GRIDSWEEP_CHANCE` repeats the chances
 //! of a run.
 
 use super::disturbed::sweep;

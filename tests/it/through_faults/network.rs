@@ -190,7 +190,7 @@ fn a_sweep_on_three_hosts_gives_the_same_bytes_through_every_fault_of_the_networ
 }
 
 #[test]
-#[ignore = "the same for about two minutes: cargo test --test it -- --ignored --nocapture at_length"]
+#[ignore = "the same for about two minutes: cargo test --workspace --test it -- --ignored --nocapture at_length"]
 fn a_sweep_on_three_hosts_gives_the_same_bytes_through_every_fault_at_length() {
     through_every_fault(&LONG);
 }
