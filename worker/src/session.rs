@@ -131,27 +131,7 @@ pub async fn run_on(
 ) -> Result<(), WorkerError> {
     let (events_sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
     let pool = slots(events_sender.clone())?;
-    let (spool, spooled) = Spool::open(&settings.state);
-    if !spooled.is_empty() {
-        tracing::info!(results = spooled.len(), "results of an earlier process wait to be delivered");
-    }
-    let weights = weights_files(&settings);
-    let mut worker = Worker {
-        cache: Arc::new(DataCache::new(&settings.state.join("cache"))),
-        identity: rand::random(),
-        attempts: Attempts::new(settings.slots, spool, spooled),
-        checkpoints: CheckpointFiles::new(&settings.checkpoints),
-        settings,
-        pool,
-        uploads: Uploads::new(events_sender.clone()),
-        offers: Offers::new(weights, events_sender.clone()),
-        events_sender,
-        events,
-        lease: None,
-        starts: Vec::new(),
-        reports: Vec::new(),
-        shutdown,
-    };
+    let mut worker = Worker::new(settings, pool, (events_sender, events), shutdown);
     worker.serve().await
 }
 
@@ -204,6 +184,36 @@ enum Ending {
 type Client = v1::workers_client::WorkersClient<Link>;
 
 impl Worker {
+    /// Begins with what the spool holds, and without a session.
+    fn new(
+        settings: Settings,
+        pool: Arc<dyn Slots>,
+        (events_sender, events): (mpsc::Sender<SlotEvent>, mpsc::Receiver<SlotEvent>),
+        shutdown: watch::Receiver<bool>,
+    ) -> Worker {
+        let (spool, spooled) = Spool::open(&settings.state);
+        if !spooled.is_empty() {
+            tracing::info!(results = spooled.len(), "results of an earlier process wait to be delivered");
+        }
+        let weights = weights_files(&settings);
+        Worker {
+            cache: Arc::new(DataCache::new(&settings.state.join("cache"))),
+            identity: rand::random(),
+            attempts: Attempts::new(settings.slots, spool, spooled),
+            checkpoints: CheckpointFiles::new(&settings.checkpoints),
+            settings,
+            pool,
+            uploads: Uploads::new(events_sender.clone()),
+            offers: Offers::new(weights, events_sender.clone()),
+            events_sender,
+            events,
+            lease: None,
+            starts: Vec::new(),
+            reports: Vec::new(),
+            shutdown,
+        }
+    }
+
     /// Holds one session after another until one ends for good.
     async fn serve(&mut self) -> Result<(), WorkerError> {
         let mut wait = BACK_OFF.0;

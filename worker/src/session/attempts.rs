@@ -250,18 +250,18 @@ impl Attempts {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use gridsweep_common::choice::Choices;
     use gridsweep_common::data::{Pick, Validation};
     use gridsweep_common::id::{Attempt, Term, TrialId};
     use gridsweep_common::seed::SeedKey;
 
-    fn fence(n: u8) -> Fence {
+    pub(in crate::session) fn fence(n: u8) -> Fence {
         Fence { term: Term(1), trial: TrialId([n; 16]), attempt: Attempt(1) }
     }
 
-    fn leased(n: u8) -> Leased {
+    pub(in crate::session) fn leased(n: u8) -> Leased {
         let spec = TrialSpec {
             choices: Choices::default(),
             seed: SeedKey { root: 1, replicate: 0 },

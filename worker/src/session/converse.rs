@@ -220,8 +220,10 @@ impl Worker {
         }
         while let Some((leased, watch)) = self.attempts.begin_next() {
             let fence = Some(leased.fence.into());
-            line.say(From::Started(v1::Started { fence, epoch: 0, step: 0 })).await?;
+            let said = line.say(From::Started(v1::Started { fence, epoch: 0, step: 0 })).await;
+            // It has its slot, whether or not that could be said: the next session claims it as running.
             self.launch(line.transfers.clone(), leased, watch);
+            said?;
         }
         Ok(())
     }
@@ -428,7 +430,53 @@ fn fence(wire: Option<&v1::Fence>) -> Result<Fence, Status> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Settings;
+    use super::super::attempts::tests::{fence, leased};
     use super::*;
+    use crate::connect::{Route, Trust};
+    use crate::pool::Slots;
+    use crate::testing::Fake;
+    use crate::usage::UsageMeter;
+    use tokio::sync::watch;
+
+    /// Slots that begin nothing.
+    struct Idle;
+
+    impl Slots for Idle {
+        fn start(&self, _: Job) {}
+    }
+
+    fn worker(state: &std::path::Path) -> Worker {
+        let settings = Settings {
+            connect: Route::new("127.0.0.1:1", &Trust::SameMachine, None).unwrap(),
+            slots: 1,
+            state: state.to_owned(),
+            checkpoints: state.join("checkpoints"),
+            checkpoint_every: Duration::from_secs(1),
+            checkpoints_are_sent: false,
+            meter: Arc::new(UsageMeter::new(1)),
+            grace: Duration::from_secs(1),
+            name: "a".to_owned(),
+            kernel: gridsweep_engine::Kernel::REFERENCE,
+        };
+        Worker::new(settings, Arc::new(Idle), mpsc::channel(8), watch::channel(false).1)
+    }
+
+    /// It would keep its slot, unbegun, and be claimed as running in every session to come.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_attempt_that_gets_its_slot_while_the_line_breaks_is_begun() {
+        let (fake, state) = (Arc::new(Fake::default()), tempfile::tempdir().unwrap());
+        let (client, mut worker) = (fake.serve().await, worker(state.path()));
+        let inbound = client.clone().work(tokio_stream::empty()).await.unwrap().into_inner();
+        let (out, gone) = mpsc::channel(1);
+        drop(gone);
+        worker.attempts.enqueue(leased(1));
+        let line = Line { transfers: client, out, inbound };
+        assert!(worker.fill_slots(&line).await.is_err(), "nobody hears that it starts");
+        // Nobody has its data, which is said of what was begun alone.
+        let event = tokio::time::timeout(Duration::from_secs(30), worker.events.recv()).await;
+        assert!(matches!(event, Ok(Some(SlotEvent::Failed { fence: failed, .. })) if failed == fence(1)));
+    }
 
     #[test]
     fn a_lease_holds_from_the_heartbeat_that_was_answered_and_not_from_a_later_one() {
