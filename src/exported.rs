@@ -3,6 +3,7 @@
 
 use gridsweep_common::catalogue::Kind as SettingKind;
 use gridsweep_common::choice::Choices;
+use gridsweep_common::confusion::Confusion;
 use gridsweep_common::frame::{Datum, Field, Kind};
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Digest, TrialId};
@@ -30,7 +31,7 @@ pub(crate) struct TrialLine<'a> {
     metrics: MetricsLine,
     sparsity: Option<Vec<f64>>,
     mean_absolute: Option<Vec<f64>>,
-    confusion: Option<&'a [Vec<u32>]>,
+    confusion: Option<&'a Confusion>,
     weights_digest: Option<Digest>,
     numerics: u32,
 }
@@ -137,7 +138,7 @@ pub(crate) fn trial_line<'a>(open: &'a OpenSweep, trial: &'a StoredTrial) -> Tri
         },
         sparsity: evaluation.map(|e| e.matrices.iter().map(|matrix| matrix.sparsity).collect()),
         mean_absolute: evaluation.map(|e| e.matrices.iter().map(|matrix| matrix.mean_absolute).collect()),
-        confusion: evaluation.map(|e| e.confusion.as_slice()),
+        confusion: evaluation.map(|e| &e.confusion),
         weights_digest: evaluation.map(|e| e.weights_digest),
         numerics: trial.spec.numerics,
     }
@@ -280,7 +281,8 @@ impl Columns {
         row.extend(real_metrics().map(|metric| Datum::number(summary.and_then(|of| of.metric(metric)))));
         row.extend((0..self.matrices).map(|n| Datum::number(matrix(n).map(|matrix| matrix.sparsity))));
         row.extend((0..self.matrices).map(|n| Datum::number(matrix(n).map(|matrix| matrix.mean_absolute))));
-        let confusion = evaluation.map(|evaluation| Json::from(evaluation.confusion.clone()).to_string());
+        let confusion = evaluation
+            .map(|evaluation| serde_json::to_string(&evaluation.confusion).expect("counts are plain data"));
         row.push(Datum::text(confusion));
         row.push(Datum::text(evaluation.map(|evaluation| evaluation.weights_digest.to_string())));
         row.push(Datum::integer(Some(trial.spec.numerics)));

@@ -4,6 +4,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gridsweep_common::choice::{Choices, Value};
+use gridsweep_common::confusion::Confusion;
 use gridsweep_common::figure::{Asked, Details, Matrix, Subject, by_name};
 use gridsweep_common::id::Digest;
 use gridsweep_common::metric::{
@@ -34,9 +35,11 @@ fn outcome(seed: usize) -> Replicate {
         validation_loss: 0.08 + noise,
         test_loss: 0.08 + noise,
         test_accuracy: 0.98 - noise,
-        confusion: (0..10)
-            .map(|row| (0..10).map(|column| if row == column { 980 } else { 2 }).collect())
-            .collect(),
+        confusion: Confusion::of_rows(
+            10,
+            (0..100).map(|place| if place / 10 == place % 10 { 980 } else { 2 }).collect(),
+        )
+        .expect("10 × 10"),
         matrices: LAYERS.windows(2).map(matrix).collect(),
         weights_digest: Digest([0; 32]),
     };

@@ -49,19 +49,29 @@ pub struct NotAnId {
     pub text: String,
 }
 
+/// The most bytes that an id has.
+const BYTES_MAX: usize = 32;
+
 fn write_hexadecimal(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    let mut text = [0; 2 * BYTES_MAX];
+    for ([high, low], byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+        let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
+        (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+    }
+    let text = &text[..2 * bytes.len()];
+    f.write_str(std::str::from_utf8(text).expect("digits are ASCII"))
 }
 
 fn parse_hexadecimal<const N: usize>(text: &str) -> Result<[u8; N], NotAnId> {
     let wrong = || NotAnId { expected: 2 * N, text: text.chars().take(80).collect() };
     let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
         return Err(wrong());
     }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).ok_or_else(wrong);
+        *byte = (digit(*high)? << 4 | digit(*low)?) as u8;
     }
     Ok(bytes)
 }

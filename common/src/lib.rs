@@ -16,6 +16,7 @@
 
 pub mod catalogue;
 pub mod choice;
+pub mod confusion;
 pub mod data;
 pub mod figure;
 pub mod findings;

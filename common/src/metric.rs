@@ -1,5 +1,6 @@
 //! What a trial reports: one record an epoch, and an outcome at its end.
 
+use crate::confusion::Confusion;
 use crate::id::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -91,8 +92,8 @@ pub struct Evaluation {
     pub test_loss: f64,
     /// Share of the test set classified rightly.
     pub test_accuracy: f64,
-    /// Classes × classes counts over the test set: one row a true class, one column a predicted one.
-    pub confusion: Vec<Vec<u32>>,
+    /// What was taken for what over the test set.
+    pub confusion: Confusion,
     /// One entry a weight matrix, from the input to the output.
     pub matrices: Vec<MatrixSummary>,
     /// BLAKE3 of all weights and biases (little-endian `f32`, layer by layer, row-major kernel [inputs × units], then biases).
@@ -162,15 +163,8 @@ impl OutcomeSummary {
 impl Evaluation {
     /// Returns 1 − accuracy, counted from the confusion so that it is the nearest `f64` to the exact share.
     pub fn test_error(&self) -> f64 {
-        let total: u64 = self.confusion.iter().flatten().map(|&count| u64::from(count)).sum();
-        let right: u64 = self
-            .confusion
-            .iter()
-            .enumerate()
-            .filter_map(|(class, row)| row.get(class))
-            .map(|&n| u64::from(n))
-            .sum();
-        (total - right) as f64 / total as f64
+        let samples = self.confusion.samples();
+        (samples - self.confusion.right()) as f64 / samples as f64
     }
 
     /// Returns the plain mean of the matrices' sparsities.
@@ -183,7 +177,7 @@ impl Evaluation {
         for value in [self.validation_loss, self.test_loss, self.test_accuracy] {
             hasher.update(&value.to_bits().to_le_bytes());
         }
-        for count in self.confusion.iter().flatten() {
+        for count in self.confusion.counts() {
             hasher.update(&count.to_le_bytes());
         }
         for matrix in &self.matrices {
@@ -306,7 +300,7 @@ mod tests {
                 validation_loss: 0.2,
                 test_loss: 0.25,
                 test_accuracy: 0.75,
-                confusion: vec![vec![2, 0], vec![1, 1]],
+                confusion: Confusion::of_rows(2, vec![2, 0, 1, 1]).expect("2 × 2"),
                 matrices: vec![],
                 weights_digest: Digest([7; 32]),
             }),

@@ -105,6 +105,7 @@ pub fn read(bytes: &[u8], of: &Evaluation) -> Result<Weights, WeightsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::confusion::Confusion;
     use crate::metric::MatrixSummary;
 
     fn tensors() -> Vec<u8> {
@@ -123,7 +124,7 @@ mod tests {
             validation_loss: 0.0,
             test_loss: 0.0,
             test_accuracy: 0.0,
-            confusion: vec![],
+            confusion: Confusion::default(),
             matrices: vec![matrix(3, 2), matrix(2, 1)],
             weights_digest: Digest::of(&tensors()),
         }

@@ -2,6 +2,7 @@
 
 use crate::{CHECKPOINT_BYTES_MAX, RESULT_DIGEST_MINOR, v1};
 use gridsweep_common::choice::{Choices, Number, Value};
+use gridsweep_common::confusion::Confusion;
 use gridsweep_common::data::{
     CsvFormat, DataFile, DataFormat, DataManifest, LabelColumn, Pick, Standardize, Validation,
 };
@@ -247,8 +248,8 @@ impl From<&Evaluation> for v1::Evaluation {
             validation_loss: evaluation.validation_loss,
             test_loss: evaluation.test_loss,
             test_accuracy: evaluation.test_accuracy,
-            classes: u32::try_from(evaluation.confusion.len()).unwrap_or(u32::MAX),
-            confusion: evaluation.confusion.concat(),
+            classes: u32::try_from(evaluation.confusion.classes()).unwrap_or(u32::MAX),
+            confusion: evaluation.confusion.counts().to_vec(),
             matrices: evaluation.matrices.iter().map(Into::into).collect(),
             weights_digest: evaluation.weights_digest.0.to_vec(),
         }
@@ -258,9 +259,8 @@ impl From<&Evaluation> for v1::Evaluation {
 /// Reads what the last weights gave.
 pub fn evaluation(wire: &v1::Evaluation) -> Result<Evaluation, Malformed> {
     let classes = wire.classes as usize;
-    if classes == 0 || classes.checked_mul(classes) != Some(wire.confusion.len()) {
-        return Err(Malformed("a confusion that is not classes x classes"));
-    }
+    let confusion = Confusion::of_rows(classes, wire.confusion.clone()).filter(|_| classes > 0);
+    let confusion = confusion.ok_or(Malformed("a confusion that is not classes x classes"))?;
     if wire.confusion.iter().all(|&count| count == 0) {
         return Err(Malformed("a confusion that counts nothing"));
     }
@@ -271,7 +271,7 @@ pub fn evaluation(wire: &v1::Evaluation) -> Result<Evaluation, Malformed> {
         validation_loss: wire.validation_loss,
         test_loss: wire.test_loss,
         test_accuracy: wire.test_accuracy,
-        confusion: wire.confusion.chunks_exact(classes).map(<[u32]>::to_vec).collect(),
+        confusion,
         matrices: wire.matrices.iter().map(matrix).collect::<Result<_, _>>()?,
         weights_digest: digest(&wire.weights_digest)?,
     })
@@ -459,7 +459,7 @@ mod tests {
                 validation_loss: 0.3,
                 test_loss: 0.4,
                 test_accuracy: 0.5,
-                confusion: vec![vec![1, 0], vec![1, 0]],
+                confusion: Confusion::of_rows(2, vec![1, 0, 1, 0]).expect("2 × 2"),
                 matrices: vec![matrix],
                 weights_digest: Digest([9; 32]),
             }),

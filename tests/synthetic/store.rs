@@ -1,5 +1,6 @@
 //! A state folder with a sweep whose results are made up: for golden files and for timings, without any training.
 
+use gridsweep_common::confusion::Confusion;
 use gridsweep_common::data::{DataFormat, DataManifest, Standardize};
 use gridsweep_common::frozen::FrozenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, WorkerId};
@@ -9,7 +10,7 @@ use gridsweep_common::weights;
 use gridsweep_coordinator::blob::BlobStore;
 use gridsweep_coordinator::core::{AttemptEnding, Event, Moment, Record, TrialEnd};
 use gridsweep_coordinator::store::{Batch, SqliteStore, Store};
-use gridsweep_engine::{NUMERICS, catalogue};
+use gridsweep_engine::catalogue;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +25,10 @@ pub(crate) enum Fate {
     Running,
     Pending,
 }
+
+/// The arithmetic that is said to have given the results. Not the engine's own: they are made up, and with them stay the ids of
+/// their trials, and the golden files.
+const NUMERICS: u32 = 1;
 
 /// Trials that are written in one transaction.
 const BATCH_TRIALS: usize = 500;
@@ -169,14 +174,14 @@ fn keep_weights(folder: &BlobStore, of: &mut Evaluation, chance: f64) {
 }
 
 /// Returns counts of ten classes with so many rightly classified.
-fn confusion(right: u32) -> Vec<Vec<u32>> {
+fn confusion(right: u32) -> Confusion {
     let wrong = 10_000 - right;
     let count = |row: usize, column: usize| match (row, column) {
         (row, column) if row == column => right / 10 + u32::from(row == 0) * (right % 10),
         (row, column) if column == (row + 1) % 10 => wrong / 10 + u32::from(row == 0) * (wrong % 10),
         _ => 0,
     };
-    (0..10).map(|row| (0..10).map(|column| count(row, column)).collect()).collect()
+    Confusion::of_rows(10, (0..100).map(|place| count(place / 10, place % 10)).collect()).unwrap()
 }
 
 fn matrices(spec: &TrialSpec, cell: f64) -> Vec<MatrixSummary> {

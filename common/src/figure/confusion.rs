@@ -83,7 +83,7 @@ fn share(count: u32, row: &[u32]) -> f64 {
 
 /// Returns the largest share of a class that is taken for one other.
 fn largest_error(evaluation: &Evaluation) -> f64 {
-    let rows = evaluation.confusion.iter().enumerate();
+    let rows = evaluation.confusion.rows().enumerate();
     let errors = rows.flat_map(|(class, row)| {
         row.iter().enumerate().filter(move |(other, _)| *other != class).map(|(_, &count)| share(count, row))
     });
@@ -124,9 +124,9 @@ fn panel(cell: &CellResults, heading: String, replicate: usize, worst: f64, side
     let Some(evaluation) = evaluation(cell, replicate) else {
         return unknown(heading, why_nothing(cell.replicates.get(replicate)), side);
     };
-    let classes = evaluation.confusion.len().max(1);
+    let classes = evaluation.confusion.classes().max(1);
     let size = side / classes as f64;
-    let squares = evaluation.confusion.iter().enumerate().map(|(class, row)| {
+    let squares = evaluation.confusion.rows().enumerate().map(|(class, row)| {
         let square = |(other, &count): (usize, &u32)| {
             let share = share(count, row);
             let mut words = Vec::new();

@@ -1,7 +1,7 @@
 //! The full grid: studies as products of axes, united.
 
 use super::check::{Fault, cell, check_applicability, check_axes, check_distinct, order};
-use super::overlap::{Facets, values};
+use super::overlap::Facets;
 use super::region::{Product, Region, count, nth, rank};
 use super::settings::{Condition, Leaf};
 use super::space::{Space, levels, varied};
@@ -351,24 +351,28 @@ fn subtract(mut rest: Vec<Product>, pieces: &[Product]) -> Result<Vec<Product>, 
 
 /// Returns the combination of a region that has the wanted value for each setting.
 fn find_digits(space: &Space, region: &Region, wanted: &[Option<&Value>]) -> Option<Vec<u32>> {
+    let active = &region.shape.active;
+    let mut digits = region.product.first();
     let mut leaves_of: Vec<Vec<Leaf>> = vec![Vec::new(); space.axes.len()];
     for (leaf, &value) in wanted.iter().enumerate() {
         match region.shape.depends[leaf] {
             Some(axis) => leaves_of[axis].push(leaf),
             None => {
-                if values(space, region, leaf, None)[0] != value {
+                if space.value(active, &digits, leaf) != value {
                     return None;
                 }
             }
         }
     }
-    let mut digits = region.product.first();
     for (axis, leaves) in leaves_of.iter().enumerate() {
-        let found = region.product.0[axis].iter().copied().find(|&digit| {
+        let list = &region.product.0[axis];
+        let mut fits = |digit: u32| {
             digits[axis] = digit;
-            let mut leaves = leaves.iter();
-            leaves.all(|&leaf| space.value(&region.shape.active, &digits, leaf) == wanted[leaf])
-        });
+            leaves.iter().all(|&leaf| space.value(active, &digits, leaf) == wanted[leaf])
+        };
+        let likely = space.digit_giving(axis, wanted).filter(|digit| list.binary_search(digit).is_ok());
+        let found = likely.filter(|digit| fits(*digit));
+        let found = found.or_else(|| list.iter().copied().find(|digit| fits(*digit)));
         digits[axis] = found?;
     }
     Some(digits)

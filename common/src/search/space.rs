@@ -2,6 +2,7 @@
 
 use super::settings::{Condition, Leaf, Settings};
 use crate::choice::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The definition of a study's grid. A combination of its axes is a list of digits, one an axis: the alternative taken.
@@ -13,6 +14,8 @@ pub(crate) struct Space {
     pub(crate) axes: Vec<Axis>,
     /// For each leaf the axes that set it, the most specific first.
     covering: Vec<Vec<Cover>>,
+    /// For each axis that decides about one leaf, its digits by the values that they give.
+    digits: Vec<BTreeMap<Value, u32>>,
 }
 
 /// One axis: alternatives for some leaves.
@@ -69,6 +72,14 @@ pub(crate) fn varied<'a>(axes: impl IntoIterator<Item = &'a Axis>) -> Vec<Leaf> 
     covered.collect()
 }
 
+fn digits_by_value(axis: &Axis) -> BTreeMap<Value, u32> {
+    let values = axis.alternatives.iter().map(|given| match given.as_slice() {
+        [value] => value.clone(),
+        _ => None,
+    });
+    (0..).zip(values).filter_map(|(digit, value)| Some((value?, digit))).collect()
+}
+
 impl Space {
     /// Puts together what was read. No two axes vary the same path.
     pub(crate) fn new(settings: Arc<Settings>, fixed: Vec<Option<Value>>, axes: Vec<Axis>) -> Space {
@@ -81,7 +92,15 @@ impl Space {
         for covers in &mut covering {
             covers.sort_by_key(|cover| std::cmp::Reverse(cover.depth));
         }
-        Space { settings, fixed, axes, covering }
+        let digits = axes.iter().map(digits_by_value).collect();
+        Space { settings, fixed, axes, covering, digits }
+    }
+
+    /// Returns the digit by which an axis of one leaf gives that leaf its wanted value. An axis of several, and a digit that
+    /// leaves the value to the default, are not found so.
+    pub(crate) fn digit_giving(&self, axis: usize, wanted: &[Option<&Value>]) -> Option<u32> {
+        let leaf = self.axes[axis].leaves.first()?.leaf;
+        self.digits[axis].get((*wanted.get(leaf)?)?).copied()
     }
 
     /// Returns the axes that set a leaf somewhere.

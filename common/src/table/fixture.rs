@@ -2,6 +2,7 @@
 
 use super::{CellResults, Column, Heading, Replicate, Table, TableSpec, build};
 use crate::choice::{Choices, Value};
+use crate::confusion::Confusion;
 use crate::id::Digest;
 use crate::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, Metric, Outcome};
 use std::sync::Arc;
@@ -127,7 +128,7 @@ pub(crate) fn succeeded(test_accuracy: f64, epochs: u32, sparsities: &[f64]) -> 
             validation_loss: 0.08,
             test_loss: 0.09,
             test_accuracy,
-            confusion: vec![vec![right, 10_000 - right], vec![0, 0]],
+            confusion: Confusion::of_rows(2, vec![right, 10_000 - right, 0, 0]).expect("2 × 2"),
             matrices: sparsities.iter().map(matrix).collect(),
             weights_digest: Digest([0; 32]),
         }),

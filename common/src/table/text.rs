@@ -124,6 +124,9 @@ const EXPONENT_FROM: f64 = 1e6;
 
 /// Returns whether a value that is not 0 reads as 0 with so many decimals.
 fn vanishes(value: f64, decimals: usize) -> bool {
+    if value.abs() >= smallest(decimals) {
+        return false;
+    }
     let text = format!("{:.*}", decimals, value.abs());
     value != 0.0 && text.bytes().all(|byte| byte == b'0' || byte == b'.')
 }

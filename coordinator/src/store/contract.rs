@@ -6,6 +6,7 @@ use super::{
 };
 use crate::core::testing::{outcome, sweep_of};
 use crate::core::{AttemptEnding, Event, KnownResult, Moment, Passed, Record, TrialEnd};
+use gridsweep_common::confusion::Confusion;
 use gridsweep_common::frozen::OpenSweep;
 use gridsweep_common::id::{Attempt, Digest, Fence, SweepId, Term, TrialId, WorkerId};
 use gridsweep_common::metric::{Ending, Evaluation, HISTOGRAM_BINS, MatrixSummary, Outcome};
@@ -92,7 +93,7 @@ fn success() -> Arc<Outcome> {
         validation_loss: 5e-324,
         test_loss: f64::MAX,
         test_accuracy: 0.1 + 0.7,
-        confusion: vec![vec![1, 2], vec![3, 4]],
+        confusion: Confusion::of_rows(2, vec![1, 2, 3, 4]).unwrap(),
         matrices: vec![matrix],
         weights_digest: Digest([9; 32]),
     });

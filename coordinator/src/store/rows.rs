@@ -3,6 +3,7 @@
 use super::{StoreError, StoredAttempt, StoredResult};
 use crate::core::{AttemptEnding, Event, TrialEnd};
 use gridsweep_common::choice::Choices;
+use gridsweep_common::confusion::Confusion;
 use gridsweep_common::data::{Pick, Validation};
 use gridsweep_common::id::{Attempt, Digest, Term, TrialId};
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, MatrixSummary, Outcome, OutcomeSummary};
@@ -238,27 +239,18 @@ pub(super) fn read_matrices_without_histograms(
         rest = after.find(']').map_or(after, |end| &after[end..]);
     }
     short.push_str(rest);
-    serde_json::from_str(&short).map_err(|error| wrong(column, &error.to_string()))
+    let mut matrices: Vec<MatrixSummary> =
+        serde_json::from_str(&short).map_err(|error| wrong(column, &error.to_string()))?;
+    // There may be those of many trials.
+    matrices.shrink_to_fit();
+    Ok(matrices)
 }
 
 /// How a histogram begins in the text of a matrix.
 const HISTOGRAM: &str = "\"histogram\":[";
 
-/// Reads rows of counts. Written without blanks they are read by hand, with lists of the right length from the beginning:
-/// there are a hundred counts in every result.
-fn read_counts(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Vec<u32>>> {
-    let text = row.get_ref(column)?.as_str()?;
-    let inner = text.strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]"));
-    let mut counts: Vec<Vec<u32>> = Vec::with_capacity(16);
-    for line in inner.into_iter().flat_map(|inner| inner.split("],[")) {
-        let mut numbers = Vec::with_capacity(counts.first().map_or(16, Vec::len));
-        for number in line.split(',') {
-            let Ok(number) = number.parse() else { return json(row, column) };
-            numbers.push(number);
-        }
-        counts.push(numbers);
-    }
-    if counts.is_empty() { json(row, column) } else { Ok(counts) }
+fn read_confusion(row: &Row<'_>, column: usize) -> rusqlite::Result<Confusion> {
+    Confusion::read(row.get_ref(column)?.as_str()?).map_or_else(|| json(row, column), Ok)
 }
 
 /// Reads the matrices of a result from a column.
@@ -270,7 +262,7 @@ fn read_evaluation(row: &Row<'_>, first: usize, matrices: ReadMatrices) -> rusql
         validation_loss: row.get(first)?,
         test_loss: row.get(first + 1)?,
         test_accuracy: row.get(first + 2)?,
-        confusion: read_counts(row, first + 3)?,
+        confusion: read_confusion(row, first + 3)?,
         matrices,
         weights_digest: parsed::<Digest>(row, first + 4)?,
     })

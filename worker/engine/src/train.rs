@@ -19,6 +19,7 @@ use crate::split::Split;
 use crate::summary;
 use crate::together;
 use crate::workspace::Workspace;
+use gridsweep_common::confusion::Confusion;
 use gridsweep_common::data::Validation;
 use gridsweep_common::metric::{Ending, EpochMetrics, Evaluation, Outcome};
 use gridsweep_common::seed::{Purpose, SeedKey};
@@ -404,9 +405,9 @@ impl<'a> Training<'a> {
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Evaluation, Stopped> {
         let (validation, _) = self.score(Held::Validation, observer)?;
         let (test, predictions) = self.score(Held::Test, observer)?;
-        let mut confusion = vec![vec![0; self.data.classes()]; self.data.classes()];
+        let mut confusion = Confusion::empty(self.data.classes());
         for (&label, prediction) in self.data.test().labels.iter().zip(predictions) {
-            confusion[usize::from(label)][usize::from(prediction)] += 1;
+            confusion.count(usize::from(label), usize::from(prediction));
         }
         Ok(Evaluation {
             validation_loss: validation.mean_loss(),

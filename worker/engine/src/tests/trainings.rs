@@ -61,7 +61,7 @@ fn an_untrained_network_guesses() {
 fn counts_add_up() {
     let outcome = outcome(&[], Synthetic { samples: 300, ..Synthetic::SPARSE });
     let evaluation = outcome.evaluation.as_ref().expect("training succeeded");
-    assert_eq!(evaluation.confusion.iter().flatten().sum::<u32>(), 150);
+    assert_eq!(evaluation.confusion.samples(), 150);
     assert!((evaluation.test_accuracy + evaluation.test_error() - 1.0).abs() < 1e-15);
     let shapes: Vec<_> = evaluation.matrices.iter().map(|m| (m.inputs, m.units)).collect();
     assert_eq!(shapes, [(130, 13), (13, 70), (70, 16), (16, 10)]);
@@ -94,7 +94,7 @@ fn one_class_is_known_from_the_start() {
     assert!(
         outcome.epochs.iter().all(|epoch| epoch.training_objective == 0.0 && epoch.validation_loss == 0.0)
     );
-    assert_eq!(outcome.evaluation.expect("training succeeded").confusion, [[80]]);
+    assert_eq!(outcome.evaluation.expect("training succeeded").confusion.counts(), [80]);
 }
 
 /// Counts how often training asks, which it does once a step and once a pass of an evaluation.
