@@ -4,19 +4,11 @@
 //! Each is within 2 ulp of the exact value for every `f32` whose result is a normal number; below that, results of
 //! [`exp`] and [`sigmoid`] are cleaned to +0 by whoever stores them.
 
-use crate::kernel::lanes::Lanes;
-
-/// 1.5 · 2²³: adding and subtracting it rounds to a whole number, ties to even.
-const ROUND: f32 = 12_582_912.0;
+use crate::kernel::lanes::{Lanes, ROUND};
 
 /// ln 2 in two parts (fdlibm); the first ends at 2⁻¹⁷, so that x − n · first is exact wherever it is used.
 const LN_2_HIGH: f32 = 6.931_381e-1;
 const LN_2_LOW: f32 = 9.058_001e-6;
-
-#[inline(always)]
-fn round<L: Lanes>(x: L) -> L {
-    x.add(L::splat(ROUND)).sub(L::splat(ROUND))
-}
 
 /// Returns c₀ + x·(c₁ + x·(…)).
 #[inline(always)]
@@ -28,29 +20,56 @@ fn polynomial<L: Lanes, const N: usize>(x: L, coefficients: [f32; N]) -> L {
     sum
 }
 
+/// Returns the whole number n that is nearest to x / ln 2, and before it [`ROUND`] + n.
+#[inline(always)]
+fn binary_exponent<L: Lanes>(x: L) -> (L, L) {
+    let shifted = x.fma(L::splat(std::f32::consts::LOG2_E), L::splat(ROUND));
+    (shifted, shifted.sub(L::splat(ROUND)))
+}
+
+/// Returns eʳ − 1 for |r| ≤ ln 2 / 2, to 0.7 ulp.
+///
+/// r + r²·(½ + …) with a polynomial of degree 4, fitted for the least greatest relative error, 2⁻²⁶.
+#[inline(always)]
+fn exp_m1_near<L: Lanes>(r: L) -> L {
+    let tail = polynomial(r, [0.5, 0.166_665_48, 0.041_666_828, 0.008_366_112, 0.001_390_042_6]);
+    r.mul(r).fma(tail, r)
+}
+
+/// Returns 2ⁿ and eʳ − 1 with x = n ln 2 + r and |r| ≤ ln 2 / 2, for x ≤ 0, and the same for all x below −20.
+///
+/// ln 2 in one part will do: what n · ln 2 lacks is below 2⁻²⁹ n, and is multiplied by 2ⁿ.
+#[inline(always)]
+fn split_exp_m1<L: Lanes>(x: L) -> (L, L) {
+    let x = x.at_least(L::splat(-20.0));
+    let (shifted, n) = binary_exponent(x);
+    let r = n.fma(L::splat(-std::f32::consts::LN_2), x);
+    (shifted.power_of_two(), exp_m1_near(r))
+}
+
 /// Returns eˣ: +∞ above 88.73, 0 below −104.
 ///
 /// x = n ln 2 + r with |r| ≤ ln 2 / 2; eʳ by its Taylor polynomial of degree 7, whose remainder is below 0.1 ulp there.
 #[inline(always)]
 pub(crate) fn exp<L: Lanes>(x: L) -> L {
-    let (least, most) = (L::splat(-104.0), L::splat(89.0));
-    let x = least.select_greater(x, least, x);
-    let x = x.select_greater(most, most, x);
-    let n = round(x.mul(L::splat(std::f32::consts::LOG2_E)));
+    let x = x.at_least(L::splat(-104.0)).at_most(L::splat(89.0));
+    let round = L::splat(ROUND);
+    let n = x.mul(L::splat(std::f32::consts::LOG2_E)).add(round).sub(round);
     let (ln_2_high, ln_2_low) = (L::splat(-LN_2_HIGH), L::splat(-LN_2_LOW));
     let exact = n.fma(ln_2_high, x);
     let r = n.fma(ln_2_low, exact);
     let lost = n.fma(ln_2_low, exact.sub(r));
     let tail = polynomial(r, [1.0 / 2.0, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0]);
     let tail = r.mul(r).fma(tail, lost);
-    // 1 + r in two parts: the sum is rounded once, and what divides by it (sigmoid) stays within its 2 ulp.
+    // 1 + r in two parts: the sum is rounded once.
     let one = L::splat(1.0);
     let high = one.add(r);
     let low = one.sub(high).add(r);
     let power = high.add(low.add(tail));
     // 2ⁿ may lie outside of the normal numbers (n = 128, n < −126): it is applied in two halves.
-    let half = round(n.mul(L::splat(0.5)));
-    power.mul(half.power_of_two()).mul(n.sub(half).power_of_two())
+    let half = n.fma(L::splat(0.5), round);
+    let other = n.sub(half.sub(round)).add(round);
+    power.mul(half.power_of_two()).mul(other.power_of_two())
 }
 
 /// Returns the natural logarithm: −∞ of 0, not a number of what is negative.
@@ -78,35 +97,32 @@ pub(crate) fn ln<L: Lanes>(x: L) -> L {
 
 /// Returns the hyperbolic tangent.
 ///
-/// Below 0.625 an odd polynomial (Cephes `tanhf`), above it 1 − 2/(e²ˣ + 1).
+/// Its magnitude is that of (e − 1)/(e + 1) with e = e^(−2|x|) = 2ⁿ·eʳ. Both are sums 2ⁿ·(eʳ − 1) + (2ⁿ ∓ 1), rounded once:
+/// where 2ⁿ ∓ 1 is not exact, it is all that matters. A denominator made of the numerator would be off with it: 2.5 ulp.
 #[inline(always)]
 pub(crate) fn tanh<L: Lanes>(x: L) -> L {
     let one = L::splat(1.0);
-    let size = x.abs();
-    let square = x.mul(x);
-    let tail =
-        polynomial(square, [-3.333_328e-1, 1.333_144_2e-1, -5.373_971_6e-2, 2.063_909e-2, -5.704_988_7e-3]);
-    let near = x.mul(square).fma(tail, x);
-    let far = one.sub(L::splat(2.0).div(exp(size.add(size)).add(one)));
-    let far = L::splat(0.0).select_greater(x, L::splat(0.0).sub(far), far);
-    size.select_greater(L::splat(0.625), far, near)
+    let (power, rest) = split_exp_m1(x.abs().mul(L::splat(-2.0)));
+    let numerator = power.fma(rest, power.sub(one));
+    let denominator = power.fma(rest, power.add(one));
+    numerator.div(denominator).copy_sign(x)
 }
 
-/// Returns 1 / (1 + e⁻ˣ), below zero as eˣ / (1 + eˣ).
+/// Returns 1 / (1 + e⁻ˣ).
 ///
-/// One step of Newton's method puts back what the division and the sum below it lost: the plain quotient is 2.3 ulp off.
+/// With x = n ln 2 − r it is 2ⁿ / (2ⁿ + eʳ), where nothing overflows. The denominator is the sum of 2ⁿ + 1 and eʳ − 1; what the
+/// former loses of a small 2ⁿ is put back, what it loses of the 1 beside a large one matters to no bit.
 #[inline(always)]
 pub(crate) fn sigmoid<L: Lanes>(x: L) -> L {
-    let (zero, one) = (L::splat(0.0), L::splat(1.0));
-    let power = exp(zero.sub(x.abs()));
-    let above = zero.select_greater(x, power, one);
-    let below = one.add(power);
-    let lost = one.sub(below).add(power);
-    let inverse = one.div(below);
-    let quotient = above.mul(inverse);
-    let minus = zero.sub(quotient);
-    let rest = minus.fma(lost, minus.fma(below, above));
-    rest.fma(inverse, quotient)
+    let one = L::splat(1.0);
+    // Below −87.7 n is −127 and 2ⁿ is 0; e⁻⁸⁸ matters to no sum.
+    let x = x.at_least(L::splat(-88.0)).at_most(L::splat(88.0));
+    let (shifted, n) = binary_exponent(x);
+    let r = n.fma(L::splat(LN_2_LOW), n.fma(L::splat(LN_2_HIGH), L::splat(0.0).sub(x)));
+    let power = shifted.power_of_two();
+    let sum = power.add(one);
+    let lost = power.sub(sum.sub(one));
+    power.div(exp_m1_near(r).add(lost).add(sum))
 }
 
 /// Returns the logistic function of x and its slope, the product of its values at x and at −x, neither by cancellation.
@@ -119,12 +135,10 @@ pub(crate) fn sigmoid_and_slope<L: Lanes>(x: L) -> (L, L) {
 }
 
 /// Returns eˣ − 1 for x ≤ 0, within 4 ulp; elsewhere it has no meaning, and the same none everywhere.
-///
-/// With t = tanh(x/2) it is 2t / (1 − t), where nothing cancels below 0.
 #[inline(always)]
 pub(crate) fn exp_m1<L: Lanes>(x: L) -> L {
-    let half = tanh(x.mul(L::splat(0.5)));
-    half.add(half).div(L::splat(1.0).sub(half))
+    let (power, rest) = split_exp_m1(x);
+    power.fma(rest, power.sub(L::splat(1.0)))
 }
 
 /// Returns ln(1 + x) for 0 ≤ x ≤ 1, within 4 ulp.

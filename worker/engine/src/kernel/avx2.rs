@@ -93,6 +93,26 @@ impl Lanes for Avx2 {
             Avx2(_mm256_blendv_ps(no.0, yes.0, first), _mm256_blendv_ps(no.1, yes.1, second))
         }
     }
+    // Where either operand is not a number these two return the second one.
+    #[inline(always)]
+    fn at_most(self, most: Avx2) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe { Avx2(_mm256_min_ps(most.0, self.0), _mm256_min_ps(most.1, self.1)) }
+    }
+    #[inline(always)]
+    fn at_least(self, least: Avx2) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe { Avx2(_mm256_max_ps(least.0, self.0), _mm256_max_ps(least.1, self.1)) }
+    }
+    #[inline(always)]
+    fn copy_sign(self, other: Avx2) -> Avx2 {
+        // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
+        unsafe {
+            let sign = _mm256_set1_ps(-0.0);
+            let signed = |size, other| _mm256_or_ps(_mm256_andnot_ps(sign, size), _mm256_and_ps(sign, other));
+            Avx2(signed(self.0, other.0), signed(self.1, other.1))
+        }
+    }
     // With a blend the compiler makes two operations of each where one does.
     #[inline(always)]
     fn zero_unless_greater(self, other: Avx2, value: Avx2) -> Avx2 {
@@ -139,12 +159,11 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn power_of_two(self) -> Avx2 {
-        let shifted = self.add(Avx2::splat(12_582_912.0));
         // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
         unsafe {
             let bias = _mm256_set1_epi32(127);
             let power = |x| _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_castps_si256(x), bias));
-            Avx2(_mm256_castsi256_ps(power(shifted.0)), _mm256_castsi256_ps(power(shifted.1)))
+            Avx2(_mm256_castsi256_ps(power(self.0)), _mm256_castsi256_ps(power(self.1)))
         }
     }
     #[inline(always)]

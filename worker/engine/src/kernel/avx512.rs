@@ -82,6 +82,27 @@ impl Lanes for Avx512 {
             Avx512(_mm512_mask_blend_ps(is_greater, no.0, yes.0))
         }
     }
+    // Where either operand is not a number these two return the second one.
+    #[inline(always)]
+    fn at_most(self, most: Avx512) -> Avx512 {
+        // SAFETY: an `Avx512` exists only where AVX-512F does (see the module).
+        unsafe { Avx512(_mm512_min_ps(most.0, self.0)) }
+    }
+    #[inline(always)]
+    fn at_least(self, least: Avx512) -> Avx512 {
+        // SAFETY: an `Avx512` exists only where AVX-512F does (see the module).
+        unsafe { Avx512(_mm512_max_ps(least.0, self.0)) }
+    }
+    #[inline(always)]
+    fn copy_sign(self, other: Avx512) -> Avx512 {
+        // SAFETY: an `Avx512` exists only where AVX-512F does (see the module).
+        unsafe {
+            let sign = _mm512_set1_epi32(i32::MIN);
+            let (size, other) = (_mm512_castps_si512(self.0), _mm512_castps_si512(other.0));
+            let signed = _mm512_or_epi32(_mm512_andnot_epi32(sign, size), _mm512_and_epi32(sign, other));
+            Avx512(_mm512_castsi512_ps(signed))
+        }
+    }
     #[inline(always)]
     fn nonzero(self) -> u16 {
         // SAFETY: an `Avx512` exists only where AVX-512F does (see the module).
@@ -89,10 +110,9 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn power_of_two(self) -> Avx512 {
-        let shifted = self.add(Avx512::splat(12_582_912.0));
         // SAFETY: an `Avx512` exists only where AVX-512F does (see the module).
         unsafe {
-            let biased = _mm512_add_epi32(_mm512_castps_si512(shifted.0), _mm512_set1_epi32(127));
+            let biased = _mm512_add_epi32(_mm512_castps_si512(self.0), _mm512_set1_epi32(127));
             Avx512(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased)))
         }
     }

@@ -16,6 +16,9 @@ impl Line {
     pub(crate) const ZERO: Line = Line([0.0; LANES]);
 }
 
+/// 1.5 · 2²³: what is added to it is rounded to a whole number, ties to even, and stands in the lowest bits of the sum.
+pub(crate) const ROUND: f32 = 12_582_912.0;
+
 /// Sixteen numbers and the operations that IEEE 754 rounds exactly, so that every implementation has the same bits.
 ///
 /// Implementations inline every method: code over lanes must become straight code of one instruction set.
@@ -52,6 +55,18 @@ pub(crate) trait Lanes: Copy {
     fn zero_unless_greater(self, other: Self, value: Self) -> Self {
         self.select_greater(other, value, Self::splat(0.0))
     }
+    /// Returns the smaller of the two; what is not a number stays so.
+    #[inline(always)]
+    fn at_most(self, most: Self) -> Self {
+        self.select_greater(most, most, self)
+    }
+    /// Returns the greater of the two; what is not a number stays so.
+    #[inline(always)]
+    fn at_least(self, least: Self) -> Self {
+        least.select_greater(self, least, self)
+    }
+    /// Returns |self| with the sign bit of `other`.
+    fn copy_sign(self, other: Self) -> Self;
     /// Returns `self`, which is above 0, with the sign of `other`: +0 where that is zero or not a number.
     #[inline(always)]
     fn with_sign_of(self, other: Self) -> Self {
@@ -60,7 +75,8 @@ pub(crate) trait Lanes: Copy {
     }
     /// Returns a bit a lane, the first lane's lowest: whether it is not zero. What is not a number is not.
     fn nonzero(self) -> u16;
-    /// Returns 2ⁿ for whole numbers n in −126 ..= 127; other lanes have no meaning, and the same none everywhere.
+    /// Returns 2ⁿ of [`ROUND`] + n for whole numbers n in −126 ..= 127, 0 for −127; other lanes have no meaning, and the
+    /// same none everywhere.
     fn power_of_two(self) -> Self;
     /// Splits positive normal numbers into (m, e) with x = m · 2ᵉ and √½ ≤ m < √2; other lanes have no meaning.
     fn split(self) -> (Self, Self);

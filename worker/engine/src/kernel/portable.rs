@@ -96,14 +96,18 @@ impl Lanes for Portable {
         })
     }
     #[inline(always)]
+    fn copy_sign(self, other: Portable) -> Portable {
+        self.both(other, f32::copysign)
+    }
+    #[inline(always)]
     fn nonzero(self) -> u16 {
         let numbers = self.0.as_flattened().iter().enumerate();
         numbers.fold(0, |bits, (lane, number)| bits | u16::from(*number != 0.0) << lane)
     }
     #[inline(always)]
     fn power_of_two(self) -> Portable {
-        // Adding 1.5 · 2²³ leaves n in the low bits; shifting drops all others.
-        self.each(|n| f32::from_bits((n + 12_582_912.0).to_bits().wrapping_add(127) << 23))
+        // n stands in the low bits; shifting drops all others.
+        self.each(|shifted| f32::from_bits(shifted.to_bits().wrapping_add(127) << 23))
     }
     #[inline(always)]
     fn split(self) -> (Portable, Portable) {

@@ -69,13 +69,17 @@ impl Lanes for Plain {
         Plain(std::array::from_fn(pick))
     }
     #[inline(always)]
+    fn copy_sign(self, other: Plain) -> Plain {
+        self.both(other, f32::copysign)
+    }
+    #[inline(always)]
     fn nonzero(self) -> u16 {
         (0..LANES).fold(0, |bits, lane| bits | u16::from(self.0[lane] != 0.0) << lane)
     }
     #[inline(always)]
     fn power_of_two(self) -> Plain {
-        // Adding 1.5 · 2²³ leaves n in the low bits; shifting drops all others.
-        self.each(|n| f32::from_bits((n + 12_582_912.0).to_bits().wrapping_add(127) << 23))
+        // n stands in the low bits; shifting drops all others.
+        self.each(|shifted| f32::from_bits(shifted.to_bits().wrapping_add(127) << 23))
     }
     #[inline(always)]
     fn split(self) -> (Plain, Plain) {

@@ -1,6 +1,6 @@
 //! A check of a kernel against the specification, on the machine where it is to run.
 
-use super::lanes::{LANES, Lanes, Line};
+use super::lanes::{LANES, Lanes, Line, ROUND};
 use super::sparse::{PIXELS, SparseBatch, SparseRows};
 use super::{Kernel, PairSums, Product, RowSums, Task};
 use crate::batch;
@@ -196,7 +196,7 @@ impl Task for Operations {
         for lines in numbers.chunks_exact(3) {
             let [a, b, c] = [L::load(&lines[0]), L::load(&lines[1]), L::load(&lines[2])];
             let (mantissa, exponent) = a.abs().split();
-            let whole = L::splat(-3.0);
+            let shifted = L::splat(ROUND - 3.0);
             let results = [
                 a.add(b),
                 a.sub(b),
@@ -205,7 +205,10 @@ impl Task for Operations {
                 a.sqrt(),
                 a.fma(b, c),
                 a.select_greater(b, c, a),
-                whole.power_of_two().mul(a),
+                a.at_most(b),
+                a.at_least(b),
+                a.copy_sign(b),
+                shifted.power_of_two().mul(a),
                 a.mul(L::splat(f32::MIN_POSITIVE)).clean(),
                 mantissa,
                 exponent,

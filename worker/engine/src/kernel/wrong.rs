@@ -52,6 +52,9 @@ impl<const SPLITS: bool> Lanes for Wrong<SPLITS> {
     fn select_greater(self, other: Self, yes: Self, no: Self) -> Self {
         Wrong(self.0.select_greater(other.0, yes.0, no.0))
     }
+    fn copy_sign(self, other: Self) -> Self {
+        Wrong(self.0.copy_sign(other.0))
+    }
     fn nonzero(self) -> u16 {
         self.0.nonzero()
     }
