@@ -7,6 +7,7 @@ pub mod connect;
 pub mod dataset;
 mod hardware;
 mod lending;
+mod pace;
 mod pool;
 mod session;
 mod spool;

@@ -3,6 +3,7 @@
 use crate::checkpoint::{CheckpointFiles, Framed};
 use crate::hardware::memory_bytes;
 use crate::lending::{Lending, Seat};
+use crate::pace::Pace;
 use crate::usage::{Held, UsageMeter};
 use crate::weights::WeightsFiles;
 use gridsweep_common::id::{Fence, TrialId};
@@ -239,8 +240,17 @@ impl Threads {
         let bytes = recipe.parameters(job.data.inputs_per_sample(), job.data.classes()).saturating_mul(4);
         let weights = (bytes <= job.weights_bytes_max).then_some(weights);
         let last = Instant::now();
-        let mut reporter =
-            Reporter { fence, watch: &job.watch, seat, held, checkpoints, weights, last, events };
+        let mut reporter = Reporter {
+            fence,
+            watch: &job.watch,
+            seat,
+            pace: Pace::new(),
+            held,
+            checkpoints,
+            weights,
+            last,
+            events,
+        };
         held.train(last);
         let ended = training.run(&mut reporter);
         held.pause(Instant::now());
@@ -299,6 +309,7 @@ struct Reporter<'a> {
     fence: Fence,
     watch: &'a SlotWatch,
     seat: Seat<'a>,
+    pace: Pace,
     held: &'a Held<'a>,
     checkpoints: &'a Checkpointing,
     /// Where the weights go, if they are wanted.
@@ -315,6 +326,7 @@ impl Observer for Reporter<'_> {
             std::process::abort();
         }
         self.watch.epochs.store(metrics.epoch.saturating_add(1), Ordering::Relaxed);
+        self.pace.pause();
         let _ = self.events.try_send(SlotEvent::Epoch { fence: self.fence, metrics: *metrics });
     }
 
@@ -324,7 +336,8 @@ impl Observer for Reporter<'_> {
     }
 
     fn threads(&mut self) -> usize {
-        self.seat.threads(Instant::now())
+        let now = Instant::now();
+        self.pace.threads(self.seat.threads(now), now)
     }
 
     fn wants_checkpoint(&mut self) -> bool {
@@ -340,6 +353,7 @@ impl Observer for Reporter<'_> {
         }
         self.last = Instant::now();
         self.held.train(self.last);
+        self.pace.pause();
     }
 
     fn wants_weights(&self) -> bool {
