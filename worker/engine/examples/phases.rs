@@ -1,6 +1,6 @@
 //! Looks for slow phases: `cargo run --release --example phases -p gridsweep-engine`.
 //!
-//! Trains networks that die or saturate, 100 epochs without a penalty, and prints the mean milliseconds of epochs 2 to 11
+//! Trains networks that die or saturate without a penalty, or that a penalty takes to zero, 100 epochs each, and prints the mean milliseconds of epochs 2 to 11
 //! and of the last ten, and their ratio. Numbers below the normal ones, which processors compute slowly, would make it
 //! grow.
 
@@ -18,18 +18,21 @@ const COUNTED: usize = 10;
 
 fn main() {
     let data = shared::synthetic(10_000, 784, 10, 0.19);
-    // (what it is, activation, learning rate)
+    // (what it is, activation, learning rate, coefficient of L1)
     let cases = [
-        ("relu, alive", "relu", 1e-4),
-        ("relu, dead after its first steps", "relu", 1.0),
-        ("tanh", "tanh", 1e-3),
-        ("tanh, saturated", "tanh", 1.0),
-        ("sigmoid", "sigmoid", 1e-3),
-        ("sigmoid, saturated", "sigmoid", 1.0),
+        ("relu, alive", "relu", 1e-4, 0.0),
+        ("relu, dead after its first steps", "relu", 1.0, 0.0),
+        ("relu, collapsed", "relu", 1e-3, 0.1),
+        ("tanh", "tanh", 1e-3, 0.0),
+        ("tanh, saturated", "tanh", 1.0, 0.0),
+        ("tanh, collapsed", "tanh", 1e-3, 0.1),
+        ("sigmoid", "sigmoid", 1e-3, 0.0),
+        ("sigmoid, saturated", "sigmoid", 1.0, 0.0),
+        ("sigmoid, collapsed", "sigmoid", 1e-3, 0.1),
     ];
     println!("kernel {}, {EPOCHS} epochs of 784-64-64-64-64-10", Kernel::detect().name());
-    for (name, activation, rate) in cases {
-        let (times, loss) = measure(&data, activation, rate);
+    for (name, activation, rate, coefficient) in cases {
+        let (times, loss) = measure(&data, activation, rate, coefficient);
         let (early, late) = (mean(&times[1..=COUNTED]), mean(&times[EPOCHS - COUNTED..]));
         let ratio = late / early;
         println!(
@@ -43,13 +46,23 @@ fn mean(times: &[f64]) -> f64 {
 }
 
 /// Returns the milliseconds of each epoch and the last training loss.
-fn measure(data: &Dataset, activation: &str, rate: f64) -> (Vec<f64>, f64) {
-    let recipe = shared::recipe(&[
+fn measure(data: &Dataset, activation: &str, rate: f64, coefficient: f64) -> (Vec<f64>, f64) {
+    let mut settings = vec![
         ("hidden", Value::from(vec![64.0; 4])),
         ("epochs", Value::from(EPOCHS as f64)),
         ("activation", Value::from(activation)),
         ("optimizer.learning_rate", Value::from(rate)),
-    ]);
+    ];
+    if coefficient > 0.0 {
+        settings.push(("regularizer", Value::from("l1")));
+        settings.push(("coefficient", Value::from(coefficient)));
+        // As small as the learning rate at last are the weights that swing about zero.
+        settings.push(("reduce_learning_rate.monitor", Value::from("validation_loss")));
+        settings.push(("reduce_learning_rate.factor", Value::from(0.1)));
+        settings.push(("reduce_learning_rate.patience", Value::from(3.0)));
+        settings.push(("reduce_learning_rate.min_delta", Value::from(1e-4)));
+    }
+    let recipe = shared::recipe(&settings);
     let mut clock = Clock { last: Instant::now(), times: Vec::new() };
     let validation = Validation { fraction: 0.2, pick: Pick::Random };
     let seed = SeedKey { root: 1, replicate: 0 };

@@ -104,7 +104,7 @@ impl Dataset {
 
     /// Makes a data set of numbers, otherwise as [`Dataset::from_bytes`] does of bytes.
     ///
-    /// Numbers below 2⁻¹²⁶ in magnitude are taken as 0. Where no more than 256 different ones occur they are kept as
+    /// Numbers below 2⁻⁶³ in magnitude are taken as 0. Where no more than 256 different ones occur they are kept as
     /// bytes, and where most of these are zero the sparse first layer is used, as for pixels.
     ///
     /// # Errors

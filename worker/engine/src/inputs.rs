@@ -1,5 +1,6 @@
 //! The inputs of samples: bytes where few different numbers occur, else the numbers themselves.
 
+use crate::kernel::lanes::LEAST;
 use crate::kernel::sparse::{PIXELS, SparseRows, Table, prefetch};
 use std::ops::Range;
 use std::sync::Arc;
@@ -68,7 +69,7 @@ impl Both {
         Both::of([training, test].map(Stored::Pixels), inputs_per_sample)
     }
 
-    /// Takes finite numbers, cleans them (below 2⁻¹²⁶ in magnitude is +0) and stores them as bytes where no more than 256
+    /// Takes finite numbers, cleans them (below 2⁻⁶³ in magnitude is +0) and stores them as bytes where no more than 256
     /// different ones occur.
     pub(crate) fn from_numbers(training: Vec<f32>, test: Vec<f32>, inputs_per_sample: usize) -> Both {
         let mut parts = [training, test];
@@ -92,7 +93,7 @@ impl Both {
 
 /// What is stored instead of a number.
 pub(crate) fn clean(number: f32) -> f32 {
-    if number.abs() < f32::MIN_POSITIVE { 0.0 } else { number }
+    if number.abs() < LEAST { 0.0 } else { number }
 }
 
 /// Returns the bits of the numbers that occur, in ascending order: zero first, if it occurs. `None` beyond [`CODES`].

@@ -139,8 +139,8 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    fn clean(self) -> Avx2 {
-        let (least, size) = (Avx2::splat(f32::MIN_POSITIVE), self.abs());
+    fn zero_below(self, least: f32) -> Avx2 {
+        let (least, size) = (Avx2::splat(least), self.abs());
         // SAFETY: an `Avx2` exists only where AVX2 and FMA do (see the module).
         unsafe {
             let first = _mm256_cmp_ps::<_CMP_GT_OQ>(least.0, size.0);

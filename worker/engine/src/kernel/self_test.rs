@@ -1,6 +1,6 @@
 //! A check of a kernel against the specification, on the machine where it is to run.
 
-use super::lanes::{LANES, Lanes, Line, ROUND};
+use super::lanes::{LANES, LEAST, Lanes, Line, ROUND};
 use super::sparse::{PIXELS, SparseBatch, SparseRows};
 use super::{Kernel, PairSums, Product, RowSums, Task};
 use crate::batch;
@@ -209,7 +209,8 @@ impl Task for Operations {
                 a.at_least(b),
                 a.copy_sign(b),
                 shifted.power_of_two().mul(a),
-                a.mul(L::splat(f32::MIN_POSITIVE)).clean(),
+                a.mul(L::splat(LEAST)).clean(),
+                a.mul(L::splat(f32::MIN_POSITIVE)).clean_moment(),
                 mantissa,
                 exponent,
                 L::splat(a.sum()),

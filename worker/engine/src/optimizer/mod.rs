@@ -228,6 +228,7 @@ impl<const M: usize, R: Rule<M>, const MAGNITUDES: bool, const SQUARES: bool> Ta
                     squares = squares.add(weight.mul(weight));
                     gradient = penalty.add_slope_of_square(weight, gradient);
                 }
+                let gradient = gradient.clean();
                 let after = rule.moments(gradient, load_each(&moments, line));
                 for (moment, lines) in after.into_iter().zip(&mut moments) {
                     moment.store(&mut lines[line]);
@@ -242,7 +243,7 @@ impl<const M: usize, R: Rule<M>, const MAGNITUDES: bool, const SQUARES: bool> Ta
                 not_finite = next.fma(L::splat(0.0), not_finite);
                 next.clean().store(&mut parameters[line]);
                 for (moment, lines) in after.into_iter().zip(&mut moments) {
-                    moment.clean().store(&mut lines[line]);
+                    moment.clean_moment().store(&mut lines[line]);
                 }
             }
         }

@@ -1,8 +1,9 @@
-//! Nothing that is kept is below the normal numbers: processors are slow there, some a hundred times.
+//! Nothing that is kept, and no product of what is kept, is below the normal numbers: processors are slow there, some a
+//! hundred times.
 
 use super::gradients::Case;
 use super::{SEED, Synthetic, Value, names, recipe, regularizer_settings};
-use crate::kernel::lanes::Line;
+use crate::kernel::lanes::{LEAST, Line};
 use crate::matrix::Matrix;
 use crate::network::Network;
 use crate::random::Key;
@@ -20,21 +21,20 @@ fn case(settings: &[(&str, Value)]) -> Case {
     Case::of(recipe, data, network, vec![5, 0, 3, 8])
 }
 
-/// Counts what is subnormal in weights, biases, moments, arguments, activations and deltas; padding counts, too.
-fn subnormals(case: &Case) -> usize {
-    let of_layers = case.network.layers.iter().flat_map(|layer| {
-        let moments = layer.weight_moments.iter().chain(&layer.bias_moments);
-        [&layer.weights, &layer.biases].into_iter().chain(moments)
-    });
+/// Counts the moments that are subnormal, and the weights, biases, arguments, activations and deltas that are so small that a
+/// product of two may be; padding counts, too.
+fn too_small(case: &Case) -> usize {
+    let moments =
+        case.network.layers.iter().flat_map(|layer| layer.weight_moments.iter().chain(&layer.bias_moments));
+    let factors = case.network.layers.iter().flat_map(|layer| [&layer.weights, &layer.biases]);
     let of_steps = case.space.layers.iter().flat_map(|space| {
         let kept = space.dropout.as_ref().map(|dropout| &dropout.kept);
         [&space.values, &space.arguments, &space.deltas].into_iter().chain(kept)
     });
-    of_layers.chain(of_steps).flat_map(Matrix::lines).map(subnormals_of).sum()
-}
-
-fn subnormals_of(line: &Line) -> usize {
-    line.0.iter().filter(|number| number.is_subnormal()).count()
+    let below = |line: &Line, least: f32| line.0.iter().filter(|n| **n != 0.0 && n.abs() < least).count();
+    let factors = factors.chain(of_steps).flat_map(Matrix::lines).map(|line| below(line, LEAST));
+    let moments = moments.flat_map(Matrix::lines).map(|line| below(line, f32::MIN_POSITIVE));
+    factors.chain(moments).sum()
 }
 
 /// Takes steps, looking after each.
@@ -45,7 +45,7 @@ fn check(case: &mut Case, settings: &[(&str, Value)], steps: u32) {
         recipe.optimizer.advance(&mut powers);
         let next = recipe.optimizer.step(recipe.learning_rate, &powers);
         case.step(&*recipe.activation, &*recipe.optimizer, next);
-        assert_eq!(subnormals(case), 0, "step {step}: {settings:?}");
+        assert_eq!(too_small(case), 0, "step {step}: {settings:?}");
     }
 }
 
@@ -106,8 +106,31 @@ fn the_moments_of_a_dead_network_end_at_zero() {
 #[test]
 fn a_subnormal_number_is_counted_wherever_it_is_kept() {
     let mut case = case(&[]);
-    assert_eq!(subnormals(&case), 0);
+    assert_eq!(too_small(&case), 0);
     case.network.layers[1].weight_moments[1].set(3, 4, 1e-40);
     case.space.layers[0].deltas.set(0, 0, -1e-42);
-    assert_eq!(subnormals(&case), 2);
+    assert_eq!(too_small(&case), 2);
+}
+
+/// Weights that a penalty has taken to about zero: values and deltas are smaller from layer to layer.
+#[test]
+fn a_collapsed_network_keeps_nothing_whose_products_are_subnormal() {
+    for activation in names("activation") {
+        for size in [1e-6, 1e-12, 1e-18] {
+            let settings = [("activation", Value::from(activation.as_str()))];
+            let mut case = case(&settings);
+            for layer in &mut case.network.layers {
+                let (rows, columns) = (layer.weights.rows(), layer.weights.columns());
+                let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+                let small = |row: usize, column: usize| size * ((row + 2 * column) % 7) as f32;
+                cells.for_each(|(row, column)| layer.weights.set(row, column, small(row, column)));
+            }
+            check(&mut case, &settings, 3);
+        }
+    }
+}
+
+#[test]
+fn the_product_of_the_least_numbers_is_normal() {
+    assert_eq!(LEAST * LEAST, f32::MIN_POSITIVE);
 }
